@@ -1,0 +1,1 @@
+# The runtime: one convenience library, linked by every host and test.
