@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mt19937 as PyTorch's CPU generator runs it (Matsumoto and Nishimura 1998;
+ * seeding as in NumPy's legacy RandomState). Draws are serial by definition;
+ * callers hold the generator for one op at a time (rt__generator_lock).
+ */
+#ifndef RT_BASE_RANDOM_H
+#define RT_BASE_RANDOM_H
+
+#include "runtime/rustorch.h"
+
+void rt__generator_lock(rt_generator *g);
+void rt__generator_unlock(rt_generator *g);
+uint32_t rt__random_u32(rt_generator *g);
+uint64_t rt__random_u64(rt_generator *g);       /* high word first */
+/* n raw words, in order (vectorised blocks). */
+void rt__random_words(rt_generator *g, uint32_t *out, int64_t n);
+float rt__random_f24(rt_generator *g);          /* uniform [0,1), 24 bits */
+double rt__random_f53(rt_generator *g);         /* uniform [0,1), 53 bits */
+/* Scalar normal (pairs in float64, the second is kept). */
+double rt__random_normal(rt_generator *g);
+/* The generator an op uses: `v` when given, else the default one. */
+rt_generator *rt__generator_of(const rt_value *v);
+
+#endif
