@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT
+ * The one door to memory: a caching allocator with 64-byte alignment.
+ *
+ * A block has a 64-byte header in front of it that remembers its size class.
+ * Classes are 2^k * {1, 1.25, 1.5, 1.75} from 64 bytes up. Small blocks (up to
+ * 64 KiB) are recycled through per-thread stacks without atomics or locks;
+ * larger ones through a central list under a mutex, capped at a quarter of the
+ * machine's memory. Blocks from 2 MiB up come from mmap, 2 MiB aligned, with
+ * huge pages asked for once: first touch of fresh 4 KiB pages is the largest
+ * cost of a big result (performance.md, trap 3).
+ */
+#include "runtime/rustorch.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+    HEADER = 64,
+    CLASSES = 4 * 48,
+    SMALL_CLASSES = 4 * 10 + 1,   /* up to 64 KiB */
+    MAGAZINE_BYTES = 256 << 10,   /* kept per class and thread */
+    MAGAZINE_MIN = 8,
+};
+#define HUGE_BLOCK ((size_t)2 << 20)
+#define MAGIC 0x5254414cu
+
+typedef struct block {
+    uint32_t magic;
+    int32_t class;
+    size_t size;          /* usable bytes of the class */
+    struct block *next;   /* while cached */
+    size_t mapped;        /* bytes of the mapping, 0: from the C library */
+    void *mapping;
+} block;
+_Static_assert(sizeof(block) <= HEADER, "block header outgrew its room");
+
+typedef struct magazine {
+    block *first;
+    int count;
+} magazine;
+
+static __thread magazine magazines[SMALL_CLASSES];
+static __thread bool thread_registered;
+static pthread_key_t thread_key;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static pthread_mutex_t central_lock = PTHREAD_MUTEX_INITIALIZER;
+static block *central[CLASSES];
+static size_t central_bytes, central_cap;
+
+static atomic_llong bytes_now, bytes_peak, bytes_cached, calls, fail_after;
+
+/* Class k*4+q holds 64 * 2^k * (1 + q/4) bytes. */
+static size_t class_bytes(int class)
+{
+    size_t base = (size_t)64 << (class >> 2);
+    return base + base / 4 * (size_t)(class & 3);
+}
+
+static int class_of(size_t bytes)
+{
+    if (bytes <= 64) {
+        return 0;
+    }
+    int k = 63 - __builtin_clzll((unsigned long long)(bytes - 1)) - 6;
+    size_t base = (size_t)64 << k;
+    int q = (int)((bytes - base + base / 4 - 1) / (base / 4));
+    return q == 4 ? (k + 1) * 4 : k * 4 + q;
+}
+
+static void unmap(block *b)
+{
+    if (b->mapped) {
+        munmap(b->mapping, b->mapped);
+    } else {
+        free(b);
+    }
+}
+
+static void give_central(block *b)
+{
+    pthread_mutex_lock(&central_lock);
+    bool keep = central_bytes + b->size <= central_cap;
+    if (keep) {
+        b->next = central[b->class];
+        central[b->class] = b;
+        central_bytes += b->size;
+    }
+    pthread_mutex_unlock(&central_lock);
+    if (!keep) {
+        atomic_fetch_sub_explicit(&bytes_cached, (long long)b->size,
+                                  memory_order_relaxed);
+        unmap(b);
+    }
+}
+
+/* A thread that ends hands its magazines over. */
+static void thread_ends(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < SMALL_CLASSES; i++) {
+        while (magazines[i].first) {
+            block *b = magazines[i].first;
+            magazines[i].first = b->next;
+            give_central(b);
+        }
+        magazines[i].count = 0;
+    }
+    thread_registered = false;
+}
+
+static void fork_prepare(void)
+{
+    pthread_mutex_lock(&central_lock);
+}
+static void fork_done(void)
+{
+    pthread_mutex_unlock(&central_lock);
+}
+
+static void setup(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    central_cap = pages > 0 && page > 0 ? (size_t)pages * (size_t)page / 4
+                                        : (size_t)1 << 30;
+    pthread_key_create(&thread_key, thread_ends);
+    pthread_atfork(fork_prepare, fork_done, fork_done);
+}
+
+static void register_thread(void)
+{
+    pthread_once(&once, setup);
+    pthread_setspecific(thread_key, magazines);
+    thread_registered = true;
+}
+
+static block *fresh_mapped(int class, size_t size)
+{
+    /* One huge page more than needed, so that the data can start on one. */
+    size_t want = size + 2 * HUGE_BLOCK;
+    char *p = mmap(NULL, want, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) {
+        return NULL;
+    }
+    uintptr_t data = ((uintptr_t)p + HEADER + HUGE_BLOCK - 1) &
+                     ~(uintptr_t)(HUGE_BLOCK - 1);
+    madvise((void *)data, size, MADV_HUGEPAGE);
+    block *b = (block *)(data - HEADER);
+    *b = (block){MAGIC, class, size, NULL, want, p};
+    return b;
+}
+
+/* Refuses what the machine cannot hold: mmap would promise it. */
+static bool beyond_memory(size_t size)
+{
+    return size > central_cap * 4;
+}
+
+static block *fresh(int class)
+{
+    size_t size = class_bytes(class);
+    if (beyond_memory(size)) {
+        return NULL;
+    }
+    if (size >= HUGE_BLOCK) {
+        return fresh_mapped(class, size);
+    }
+    void *p = NULL;
+    if (posix_memalign(&p, HEADER, size + HEADER) != 0) {
+        return NULL;
+    }
+    block *b = p;
+    *b = (block){MAGIC, class, size, NULL, 0, NULL};
+    return b;
+}
+
+static block *take_central(int class)
+{
+    pthread_mutex_lock(&central_lock);
+    block *b = central[class];
+    if (b) {
+        central[class] = b->next;
+        central_bytes -= b->size;
+    }
+    pthread_mutex_unlock(&central_lock);
+    return b;
+}
+
+static bool must_fail(void)
+{
+    if (atomic_load_explicit(&fail_after, memory_order_relaxed) == 0) {
+        return false;
+    }
+    return atomic_fetch_sub(&fail_after, 1) == 1;
+}
+
+static void count_taken(block *b, bool recycled)
+{
+    long long size = (long long)b->size;
+    long long now = atomic_fetch_add_explicit(&bytes_now, size,
+                                              memory_order_relaxed) + size;
+    if (now > atomic_load_explicit(&bytes_peak, memory_order_relaxed)) {
+        atomic_store_explicit(&bytes_peak, now, memory_order_relaxed);
+    }
+    if (recycled) {
+        atomic_fetch_sub_explicit(&bytes_cached, size, memory_order_relaxed);
+    }
+    atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed);
+}
+
+void *rt_alloc(size_t bytes)
+{
+    if (!thread_registered) {
+        register_thread();
+    }
+    if (bytes > ((size_t)1 << 47) || must_fail()) {
+        return NULL;
+    }
+    int class = class_of(bytes);
+    block *b = NULL;
+    if (class < SMALL_CLASSES && magazines[class].first) {
+        b = magazines[class].first;
+        magazines[class].first = b->next;
+        magazines[class].count--;
+    } else {
+        b = take_central(class);
+    }
+    bool recycled = b != NULL;
+    if (!b) {
+        b = fresh(class);
+        if (!b) {
+            rt_memory_empty_cache();
+            b = fresh(class);
+        }
+    }
+    if (!b) {
+        return NULL;
+    }
+    count_taken(b, recycled);
+    return (char *)b + HEADER;
+}
+
+void rt_free(void *p)
+{
+    if (!p) {
+        return;
+    }
+    if (!thread_registered) {
+        register_thread();
+    }
+    block *b = (block *)((char *)p - HEADER);
+    atomic_fetch_sub_explicit(&bytes_now, (long long)b->size,
+                              memory_order_relaxed);
+    atomic_fetch_add_explicit(&bytes_cached, (long long)b->size,
+                              memory_order_relaxed);
+    if (b->class < SMALL_CLASSES) {
+        magazine *m = &magazines[b->class];
+        int room = (int)((size_t)MAGAZINE_BYTES / b->size);
+        if (m->count < (room > MAGAZINE_MIN ? room : MAGAZINE_MIN)) {
+            b->next = m->first;
+            m->first = b;
+            m->count++;
+            return;
+        }
+    }
+    give_central(b);
+}
+
+void *rt_realloc(void *p, size_t bytes)
+{
+    if (!p) {
+        return rt_alloc(bytes);
+    }
+    block *b = (block *)((char *)p - HEADER);
+    if (bytes <= b->size) {
+        return p;
+    }
+    void *q = rt_alloc(bytes);
+    if (!q) {
+        return NULL;
+    }
+    memcpy(q, p, b->size);
+    rt_free(p);
+    return q;
+}
+
+char *rt_strdup(const char *s)
+{
+    size_t n = strlen(s) + 1;
+    char *copy = rt_alloc(n);
+    if (copy) {
+        memcpy(copy, s, n);
+    }
+    return copy;
+}
+
+void rt_memory_read_stats(rt_memory_stats *out)
+{
+    out->allocated = atomic_load(&bytes_now);
+    out->peak = atomic_load(&bytes_peak);
+    out->cached = atomic_load(&bytes_cached);
+    out->allocations = atomic_load(&calls);
+}
+
+void rt_memory_empty_cache(void)
+{
+    pthread_once(&once, setup);
+    thread_ends(NULL);
+    block *drop = NULL;
+    pthread_mutex_lock(&central_lock);
+    for (int i = 0; i < CLASSES; i++) {
+        while (central[i]) {
+            block *b = central[i];
+            central[i] = b->next;
+            b->next = drop;
+            drop = b;
+        }
+    }
+    central_bytes = 0;
+    pthread_mutex_unlock(&central_lock);
+    while (drop) {
+        block *b = drop;
+        drop = b->next;
+        atomic_fetch_sub(&bytes_cached, (long long)b->size);
+        unmap(b);
+    }
+}
+
+void rt_memory_fail_after(int64_t n)
+{
+    atomic_store(&fail_after, n);
+}

@@ -1,0 +1,9 @@
+libruntime_la_SOURCES += \
+	%D%/alloc.c \
+	%D%/cpu.c %D%/cpu.h \
+	%D%/error.c \
+	%D%/log.h \
+	%D%/pool.c %D%/pool.h \
+	%D%/random.c %D%/random.h \
+	%D%/settings.c \
+	%D%/text.c %D%/text.h

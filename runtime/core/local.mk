@@ -1,0 +1,5 @@
+libruntime_la_SOURCES += \
+	%D%/device.c \
+	%D%/dtype.c \
+	%D%/shape.c \
+	%D%/tensor.c %D%/tensor.h

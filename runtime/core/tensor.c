@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: MIT
+ * Tensors and storages: making, sharing, freeing, asking.
+ */
+#include "runtime/core/tensor.h"
+
+#include <string.h>
+
+void (*rt__meta_free)(rt_tensor *t);
+
+/* --- storage --------------------------------------------------------------- */
+
+static void storage_release(rt__storage *s)
+{
+    if (atomic_load_explicit(&s->refs, memory_order_acquire) != 1 &&
+        atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    if (s->destroy) {
+        s->destroy(s->ctx);
+    } else {
+        rt_free(s->data);
+    }
+    rt_free(s);
+}
+
+static rt__storage *storage_new(size_t bytes)
+{
+    rt__storage *s = rt_alloc(sizeof *s);
+    if (!s) {
+        return NULL;
+    }
+    *s = (rt__storage){.refs = 1, .bytes = bytes, .device = {RT_CPU, -1}};
+    s->data = rt_alloc(bytes ? bytes : 1);
+    if (!s->data) {
+        rt_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+/* --- headers ----------------------------------------------------------------- */
+
+static bool dense_c_order(const rt_tensor *t)
+{
+    int64_t step = 1;
+    for (int i = t->ndim - 1; i >= 0; i--) {
+        if (t->shape[i] != 1) {
+            if (t->strides[i] != step) {
+                return t->numel == 0;
+            }
+            step *= t->shape[i];
+        }
+    }
+    return true;
+}
+
+void rt__tensor_refresh(rt_tensor *t)
+{
+    t->numel = rt__shape_numel(t->ndim, t->shape);
+    t->data = (char *)t->storage->data +
+              t->offset * (int64_t)rt_dtype_size((rt_dtype)t->dtype);
+    if (dense_c_order(t)) {
+        t->flags |= RT_F_CONTIGUOUS;
+    } else {
+        t->flags &= (uint16_t)~RT_F_CONTIGUOUS;
+    }
+}
+
+/* Points shape and strides at room for ndim of each; false: no memory. */
+static bool make_room(rt_tensor *t, int ndim)
+{
+    t->ndim = (uint8_t)ndim;
+    if (ndim <= RT_INLINE_DIMS) {
+        t->shape = t->dims;
+    } else {
+        t->shape = rt_alloc(2 * (size_t)ndim * sizeof *t->shape);
+        if (!t->shape) {
+            return false;
+        }
+    }
+    t->strides = t->shape + (ndim <= RT_INLINE_DIMS ? RT_INLINE_DIMS : ndim);
+    return true;
+}
+
+static rt_tensor *header_new(rt_dtype dtype, int ndim)
+{
+    rt_tensor *t = rt_alloc(sizeof *t);
+    if (!t) {
+        return NULL;
+    }
+    atomic_init(&t->refs, 1);
+    t->dtype = (uint8_t)dtype;
+    t->flags = 0;
+    t->storage = NULL;
+    t->offset = 0;
+    t->meta = NULL;
+    t->peer = (rt_peer){NULL, NULL};
+    if (!make_room(t, ndim)) {
+        rt_free(t);
+        return NULL;
+    }
+    return t;
+}
+
+static void header_free(rt_tensor *t)
+{
+    if (t->shape != t->dims) {
+        rt_free(t->shape);
+    }
+    rt_free(t);
+}
+
+static rt_status no_memory(rt_error *err, int ndim, const int64_t *shape,
+                           rt_dtype dtype, int64_t numel)
+{
+    char text[128];
+    rt__shape_format(text, sizeof text, ndim, shape);
+    double gib = (double)numel * (double)rt_dtype_size(dtype) / (1 << 30);
+    rt_fail(err, RT_E_MEMORY,
+            "tensor: not enough memory for a %s tensor of shape %s (%.3g GiB)",
+            rt_dtype_name(dtype), text, gib);
+    rt_error_help(err, "use a smaller shape or dtype, or free tensors that are "
+                       "no longer needed");
+    return RT_E_MEMORY;
+}
+
+static rt_status check_shape(int64_t *numel, rt_dtype dtype, int ndim,
+                             const int64_t *shape, rt_error *err)
+{
+    char text[160];
+    if (ndim < 0 || ndim > RT_MAX_DIMS) {
+        return rt_fail(err, RT_E_SHAPE,
+                       "tensor: %d dimensions, expected at most %d", ndim,
+                       RT_MAX_DIMS);
+    }
+    for (int i = 0; i < ndim; i++) {
+        if (shape[i] < 0) {
+            return rt_fail(err, RT_E_SHAPE,
+                           "tensor: negative size %lld in shape %s",
+                           (long long)shape[i],
+                           rt__shape_format(text, sizeof text, ndim, shape));
+        }
+    }
+    int64_t bytes;
+    *numel = rt__shape_numel(ndim, shape);
+    if (*numel < 0 || __builtin_mul_overflow(
+                          *numel, (int64_t)rt_dtype_size(dtype), &bytes)) {
+        return rt_fail(err, RT_E_MEMORY,
+                       "tensor: shape %s has more elements than memory has "
+                       "addresses",
+                       rt__shape_format(text, sizeof text, ndim, shape));
+    }
+    return RT_OK;
+}
+
+rt_status rt_tensor_new(rt_tensor **out, rt_dtype dtype, int ndim,
+                        const int64_t *shape, rt_error *err)
+{
+    int64_t numel;
+    rt_status status = check_shape(&numel, dtype, ndim, shape, err);
+    if (status) {
+        return status;
+    }
+    rt_tensor *t = header_new(dtype, ndim);
+    rt__storage *s = t ? storage_new((size_t)numel * rt_dtype_size(dtype))
+                       : NULL;
+    if (!s) {
+        if (t) {
+            header_free(t);
+        }
+        return no_memory(err, ndim, shape, dtype, numel);
+    }
+    for (int i = 0; i < ndim; i++) {
+        t->shape[i] = shape[i];
+    }
+    rt__shape_strides(ndim, shape, t->strides);
+    t->storage = s;
+    t->data = s->data;
+    t->numel = numel;
+    t->flags = RT_F_CONTIGUOUS;
+    *out = t;
+    return RT_OK;
+}
+
+rt_status rt_tensor_from_data(rt_tensor **out, rt_dtype dtype, int ndim,
+                              const int64_t *shape, const void *data,
+                              rt_error *err)
+{
+    rt_tensor *t;
+    rt_status status = rt_tensor_new(&t, dtype, ndim, shape, err);
+    if (status == RT_OK) {
+        if (t->numel) {
+            memcpy(t->data, data, (size_t)t->numel * rt_dtype_size(dtype));
+        }
+        *out = t;
+    }
+    return status;
+}
+
+rt_status rt__tensor_over(rt_tensor **out, rt__storage *s, rt_dtype dtype,
+                          int ndim, const int64_t *shape,
+                          const int64_t *strides, int64_t offset,
+                          rt_error *err)
+{
+    rt_tensor *t = header_new(dtype, ndim);
+    if (!t) {
+        return rt_fail(err, RT_E_MEMORY, "view: not enough memory");
+    }
+    for (int i = 0; i < ndim; i++) {
+        t->shape[i] = shape[i];
+        t->strides[i] = strides[i];
+    }
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    t->storage = s;
+    t->offset = offset;
+    rt__tensor_refresh(t);
+    *out = t;
+    return RT_OK;
+}
+
+/* The lowest and highest element a layout touches, relative to the first. */
+static void extent(int ndim, const int64_t *shape, const int64_t *strides,
+                   int64_t *low, int64_t *high)
+{
+    *low = *high = 0;
+    for (int i = 0; i < ndim; i++) {
+        int64_t reach = (shape[i] - 1) * strides[i];
+        *(reach < 0 ? low : high) += reach;
+    }
+}
+
+rt_status rt_tensor_wrap(rt_tensor **out, rt_dtype dtype, int ndim,
+                         const int64_t *shape, const int64_t *strides,
+                         void *data, void (*destroy)(void *ctx), void *ctx,
+                         rt_error *err)
+{
+    int64_t numel, dense[RT_MAX_DIMS], low = 0, high = 0;
+    rt_status status = check_shape(&numel, dtype, ndim, shape, err);
+    if (status) {
+        return status;
+    }
+    if (!strides) {
+        rt__shape_strides(ndim, shape, dense);
+        strides = dense;
+    }
+    if (numel) {
+        extent(ndim, shape, strides, &low, &high);
+    }
+    size_t size = rt_dtype_size(dtype);
+    rt__storage *s = rt_alloc(sizeof *s);
+    if (!s) {
+        return no_memory(err, ndim, shape, dtype, numel);
+    }
+    *s = (rt__storage){.refs = 1,
+                       .data = (char *)data + low * (int64_t)size,
+                       .bytes = numel ? (size_t)(high - low + 1) * size : 0,
+                       .device = {RT_CPU, -1}};
+    status = rt__tensor_over(out, s, dtype, ndim, shape, strides, -low, err);
+    if (status == RT_OK) {
+        s->destroy = destroy ? destroy : (void (*)(void *))NULL;
+        s->ctx = ctx;
+        atomic_fetch_sub(&s->refs, 1);   /* the tensor holds the only one */
+    } else {
+        rt_free(s);
+    }
+    return status;
+}
+
+rt_status rt_tensor_view(rt_tensor **out, rt_tensor *base, int ndim,
+                         const int64_t *shape, const int64_t *strides,
+                         int64_t offset, rt_error *err)
+{
+    int64_t numel, low = 0, high = 0;
+    rt_dtype dtype = (rt_dtype)base->dtype;
+    rt_status status = check_shape(&numel, dtype, ndim, shape, err);
+    if (status) {
+        return status;
+    }
+    if (numel) {
+        extent(ndim, shape, strides, &low, &high);
+    }
+    int64_t held = (int64_t)(base->storage->bytes / rt_dtype_size(dtype));
+    if (offset + low < 0 || (numel && offset + high >= held)) {
+        return rt_fail(err, RT_E_INDEX,
+                       "as_strided: elements %lld to %lld of a storage of %lld",
+                       (long long)(offset + low), (long long)(offset + high),
+                       (long long)held);
+    }
+    return rt__tensor_over(out, base->storage, dtype, ndim, shape, strides,
+                           offset, err);
+}
+
+rt_status rt__tensor_like(rt_tensor **out, const rt_tensor *t, rt_dtype dtype,
+                          rt_error *err)
+{
+    rt_status status = rt_tensor_new(out, dtype, t->ndim, t->shape, err);
+    if (status || (t->flags & RT_F_CONTIGUOUS)) {
+        return status;
+    }
+    /* Dense in another order (a transpose): keep that order. */
+    int64_t strides[RT_MAX_DIMS], step = 1;
+    bool used[RT_MAX_DIMS] = {false};
+    for (int k = 0; k < t->ndim; k++) {
+        int best = -1;
+        for (int i = t->ndim - 1; i >= 0; i--) {
+            if (!used[i] && (best < 0 || t->strides[i] < t->strides[best])) {
+                best = i;
+            }
+        }
+        used[best] = true;
+        if (t->shape[best] > 1 && t->strides[best] != step) {
+            return RT_OK;   /* gaps or overlaps: C order */
+        }
+        strides[best] = step;
+        step *= t->shape[best];
+    }
+    memcpy((*out)->strides, strides, t->ndim * sizeof *strides);
+    rt__tensor_refresh(*out);
+    return RT_OK;
+}
+
+rt_status rt__tensor_rebind(rt_tensor *t, const rt_tensor *src, rt_error *err)
+{
+    rt_tensor room;
+    if (!make_room(&room, src->ndim)) {
+        return rt_fail(err, RT_E_MEMORY, "set_data: not enough memory");
+    }
+    if (t->shape != t->dims) {
+        rt_free(t->shape);
+    }
+    t->ndim = src->ndim;
+    bool in = src->ndim <= RT_INLINE_DIMS;
+    t->shape = in ? t->dims : room.shape;
+    t->strides = t->shape + (in ? RT_INLINE_DIMS : src->ndim);
+    memcpy(t->shape, src->shape, src->ndim * sizeof *t->shape);
+    memcpy(t->strides, src->strides, src->ndim * sizeof *t->strides);
+    atomic_fetch_add(&src->storage->refs, 1);
+    storage_release(t->storage);
+    t->storage = src->storage;
+    t->offset = src->offset;
+    t->dtype = src->dtype;
+    rt__tensor_refresh(t);
+    return RT_OK;
+}
+
+/* --- scalars --------------------------------------------------------------------- */
+
+rt_status rt_tensor_scalar(rt_tensor **out, rt_dtype dtype, double value,
+                           rt_error *err)
+{
+    rt_status status = rt_tensor_new(out, dtype, 0, NULL, err);
+    if (status == RT_OK) {
+        rt__store_float(dtype, (*out)->data, value);
+    }
+    return status;
+}
+
+rt_status rt_tensor_from_int(rt_tensor **out, int64_t value, rt_error *err)
+{
+    rt_status status = rt_tensor_new(out, RT_INT64, 0, NULL, err);
+    if (status == RT_OK) {
+        *(int64_t *)(*out)->data = value;
+        (*out)->flags |= RT_F_WRAPPED;
+    }
+    return status;
+}
+
+rt_status rt_tensor_from_float(rt_tensor **out, double value, rt_error *err)
+{
+    rt_status status = rt_tensor_new(out, RT_FLOAT64, 0, NULL, err);
+    if (status == RT_OK) {
+        *(double *)(*out)->data = value;
+        (*out)->flags |= RT_F_WRAPPED;
+    }
+    return status;
+}
+
+/* --- counting, asking --------------------------------------------------------------- */
+
+rt_tensor *rt_retain(rt_tensor *t)
+{
+    if (t) {
+        atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+    }
+    return t;
+}
+
+void rt_release(rt_tensor *t)
+{
+    if (!t) {
+        return;
+    }
+    if (atomic_load_explicit(&t->refs, memory_order_acquire) != 1 &&
+        atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    if (t->peer.released) {
+        t->peer.released(t->peer.object);
+    }
+    if (t->meta) {
+        rt__meta_free(t);
+    }
+    if (t->storage) {
+        storage_release(t->storage);
+    }
+    header_free(t);
+}
+
+int rt_refcount(const rt_tensor *t)
+{
+    return atomic_load(&((rt_tensor *)t)->refs);
+}
+
+rt_dtype rt_tensor_dtype(const rt_tensor *t)
+{
+    return (rt_dtype)t->dtype;
+}
+
+rt_device rt_tensor_device(const rt_tensor *t)
+{
+    return t->storage->device;
+}
+
+int rt_tensor_ndim(const rt_tensor *t)
+{
+    return t->ndim;
+}
+
+const int64_t *rt_tensor_shape(const rt_tensor *t)
+{
+    return t->shape;
+}
+
+const int64_t *rt_tensor_strides(const rt_tensor *t)
+{
+    return t->strides;
+}
+
+int64_t rt_tensor_numel(const rt_tensor *t)
+{
+    return t->numel;
+}
+
+int64_t rt_tensor_offset(const rt_tensor *t)
+{
+    return t->offset;
+}
+
+void *rt_tensor_data(const rt_tensor *t)
+{
+    return t->data;
+}
+
+bool rt_tensor_is_contiguous(const rt_tensor *t)
+{
+    return t->flags & RT_F_CONTIGUOUS;
+}
+
+bool rt_tensor_shares_storage(const rt_tensor *a, const rt_tensor *b)
+{
+    return a->storage == b->storage;
+}
+
+const void *rt_tensor_storage_id(const rt_tensor *t)
+{
+    return t->storage;
+}
+
+uint32_t rt_tensor_version(const rt_tensor *t)
+{
+    return atomic_load_explicit(&t->storage->version, memory_order_relaxed);
+}
+
+void rt_tensor_bump_version(rt_tensor *t)
+{
+    rt__bump_version(t);
+}
+
+rt_peer *rt_tensor_peer(rt_tensor *t)
+{
+    return &t->peer;
+}
