@@ -1,1 +1,14 @@
-# scripts
+# Tests that read the sources, and what ./quickstart and ./check use.
+TEST_EXTENSIONS = .py
+PY_LOG_COMPILER = $(PYTHON)
+TESTS += %D%/test_layers.py %D%/test_style.py
+EXTRA_DIST += quickstart check autogen.sh \
+	%D%/check.py \
+	%D%/layers.txt \
+	%D%/requirements-run.txt \
+	%D%/requirements-test.txt \
+	%D%/requirements-torch.txt \
+	%D%/run_notebook.py \
+	%D%/setup.sh \
+	%D%/test_layers.py \
+	%D%/test_style.py

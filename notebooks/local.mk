@@ -1,0 +1,3 @@
+# Teaching notebooks and the small data they use.
+dist_pkgdata_DATA = %D%/data/digits.rustorch
+EXTRA_DIST += %D%/data/README.md
