@@ -9,6 +9,7 @@ EXTRA_DIST += quickstart check autogen.sh \
 	%D%/requirements-test.txt \
 	%D%/requirements-torch.txt \
 	%D%/run_notebook.py \
+	%D%/sanitized.sh \
 	%D%/setup.sh \
 	%D%/test_layers.py \
 	%D%/test_style.py

@@ -19,6 +19,19 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* Under AddressSanitizer nothing is cached, so that every block is its own and a
+ * use after free is seen. */
+#if defined(__SANITIZE_ADDRESS__)
+#define CACHED false
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define CACHED false
+#endif
+#endif
+#ifndef CACHED
+#define CACHED true
+#endif
+
 enum {
     HEADER = 64,
     CLASSES = 4 * 48,
@@ -168,7 +181,7 @@ static block *fresh(int class)
     if (beyond_memory(size)) {
         return NULL;
     }
-    if (size >= HUGE_BLOCK) {
+    if (CACHED && size >= HUGE_BLOCK) {
         return fresh_mapped(class, size);
     }
     void *p = NULL;
@@ -257,6 +270,10 @@ void rt_free(void *p)
     block *b = (block *)((char *)p - HEADER);
     atomic_fetch_sub_explicit(&bytes_now, (long long)b->size,
                               memory_order_relaxed);
+    if (!CACHED) {
+        unmap(b);
+        return;
+    }
     atomic_fetch_add_explicit(&bytes_cached, (long long)b->size,
                               memory_order_relaxed);
     if (b->class < SMALL_CLASSES) {
