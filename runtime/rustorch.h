@@ -213,6 +213,10 @@ const void *rt_tensor_storage_id(const rt_tensor *t);
 uint32_t rt_tensor_version(const rt_tensor *t);
 /* Tells autograd that the memory was written behind the runtime's back. */
 void rt_tensor_bump_version(rt_tensor *t);
+/* t.data = src: t becomes a tensor over src's memory with src's dtype and
+ * shape; its gradient history and hooks stay. */
+rt_status rt_tensor_set_data(rt_tensor *t, const rt_tensor *src,
+                             rt_error *err);
 
 /* Python's back pointer (architecture.md, "Python identity"): the runtime
  * stores it and calls `released` when the tensor dies. */
@@ -523,6 +527,7 @@ rt_status rt_module_forward(rt_module *m, const rt_value *args, int nargs,
                             rt_value *result, rt_error *err);
 bool rt_module_training(const rt_module *m);
 void rt_module_train(rt_module *m, bool on);             /* whole tree */
+void rt_module_set_training(rt_module *m, bool on);      /* this one only */
 
 /* Own entries, in order of registration. Names are borrowed. */
 rt_status rt_module_set_parameter(rt_module *m, const char *name, rt_tensor *t,

@@ -343,6 +343,12 @@ rt_status rt__tensor_rebind(rt_tensor *t, const rt_tensor *src, rt_error *err)
     return RT_OK;
 }
 
+rt_status rt_tensor_set_data(rt_tensor *t, const rt_tensor *src,
+                             rt_error *err)
+{
+    return t == src ? RT_OK : rt__tensor_rebind(t, src, err);
+}
+
 /* --- scalars --------------------------------------------------------------------- */
 
 rt_status rt_tensor_scalar(rt_tensor **out, rt_dtype dtype, double value,
