@@ -1,1 +1,27 @@
-# kernel
+# The kernel: libkernel.la is all of it but main and the language, so that the
+# same front and compute process run over the language's double in tests.
+noinst_LTLIBRARIES += libkernel.la
+libkernel_la_SOURCES = \
+	%reldir%/bundle.c %reldir%/bundle.h \
+	%reldir%/compute.c %reldir%/compute.h \
+	%reldir%/crash.c %reldir%/crash.h \
+	%reldir%/execute.c \
+	%reldir%/front.c %reldir%/front.h \
+	%reldir%/handlers.def \
+	%reldir%/history.c %reldir%/history.h \
+	%reldir%/iopub.c %reldir%/iopub.h \
+	%reldir%/link.c %reldir%/link.h \
+	%reldir%/log.c %reldir%/log.h \
+	%reldir%/outlet.c %reldir%/outlet.h \
+	%reldir%/output.c %reldir%/output.h \
+	%reldir%/queue.c %reldir%/queue.h \
+	%reldir%/replies.c \
+	%reldir%/router.c %reldir%/router.h \
+	%reldir%/stream.c %reldir%/stream.h \
+	%reldir%/supervise.c %reldir%/supervise.h \
+	%reldir%/text.c %reldir%/text.h
+libkernel_la_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
+libkernel_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+libkernel_la_LIBADD = libprotocol.la
+
+include tests/kernel/local.mk

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT
+ * Cells: waiting, running, ending, and the death of the compute process.
+ */
+#include "kernel/router.h"
+
+#include "kernel/log.h"
+#include "kernel/text.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { START_ATTEMPTS = 3, RECORD_LINES = 12 };
+
+/* --- requests --------------------------------------------------------------- */
+
+static bool flag(const kernel_request *q, const char *name, bool fallback)
+{
+    const json_t *value = json_object_get(q->content, name);
+    return json_is_boolean(value) ? json_is_true(value) : fallback;
+}
+
+json_t *kernel_execute(kernel_router *r, kernel_request *q)
+{
+    *r->last = q;
+    r->last = &q->next;
+    kernel_next_cell(r);
+    return NULL;
+}
+
+static kernel_request *pop(kernel_router *r)
+{
+    kernel_request *q = r->first;
+    if (q) {
+        r->first = q->next;
+        r->last = r->first ? r->last : &r->first;
+        q->next = NULL;
+    }
+    return q;
+}
+
+static void abort_waiting(kernel_router *r)
+{
+    /* What a client sent before it could know of the error counts as waiting,
+     * though it is still in the socket. */
+    kernel_router_read(r, JP_SHELL);
+    for (kernel_request *q; (q = pop(r));) {
+        kernel_status(r, q, "busy");
+        kernel_reply(r, q, json_pack("{ss si}", "status", "aborted",
+                                     "execution_count", r->counter));
+        kernel_status(r, q, "idle");
+        kernel_request_free(q);
+    }
+}
+
+/* Closes a cell with its reply (stolen). */
+static void end_cell(kernel_router *r, kernel_request *q, json_t *reply)
+{
+    const char *status = json_string_value(json_object_get(reply, "status"));
+    bool failed = !status || strcmp(status, "ok") != 0;
+    bool abort = r->abort_waiting || (failed && q->stop_on_error);
+    json_object_set_new(reply, "execution_count", json_integer(q->number));
+    r->ending = true;
+    r->running = NULL;
+    r->abort_waiting = false;
+    r->asking = 0;
+    kernel_reply(r, q, reply);
+    kernel_status(r, q, "idle");
+    kernel_request_free(q);
+    if (abort) {
+        abort_waiting(r);
+    }
+    r->ending = false;
+}
+
+static void say(kernel_router *r, const kernel_request *q, const char *text)
+{
+    kernel_publish(r, q, "stream", json_pack("{ss ss}", "name", "stderr",
+                                             "text", text));
+}
+
+/* Tells once what the user should know and no message was there to tell. */
+static void say_notices(kernel_router *r, const kernel_request *q)
+{
+    if (q->silent) {
+        return;
+    }
+    char *problem = kernel_history_problem(r->history);
+    if (r->notice) {
+        say(r, q, r->notice);
+        free(r->notice);
+        r->notice = NULL;
+    }
+    if (problem) {
+        char *line = kernel_format("note: %s\n", problem);
+        say(r, q, line);
+        free(line);
+        free(problem);
+    }
+}
+
+static bool is_blank(const char *code, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (!isspace((unsigned char)code[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void hand_over(kernel_router *r, kernel_request *q)
+{
+    json_t *expressions = json_object_get(q->content, "user_expressions");
+    json_t *o = json_pack(
+        "{si si sO sb sb sO*}", "seq", ++r->sequence, "count", q->number,
+        "code", json_object_get(q->content, "code"), "silent", q->silent,
+        "allow_stdin", flag(q, "allow_stdin", true), "user_expressions",
+        json_is_object(expressions) ? expressions : NULL);
+    char *text = json_dumps(o, JSON_COMPACT);
+    json_decref(o);
+    kernel_outbox_add(&r->outbox, KERNEL_LINK_EXECUTE, text, strlen(text));
+    kernel_outbox_push(&r->outbox, r->child.link);
+    free(text);
+}
+
+static void start_cell(kernel_router *r, kernel_request *q)
+{
+    const json_t *code = json_object_get(q->content, "code");
+    const char *text = json_string_value(code);
+    size_t size = json_string_length(code);
+    q->silent = flag(q, "silent", false);
+    q->stop_on_error = flag(q, "stop_on_error", true);
+    q->store = !q->silent && flag(q, "store_history", true) &&
+               !is_blank(text, size);
+    q->number = r->counter + !q->silent;
+    r->running = q;
+    if (q->store) {
+        r->counter = q->number;
+        kernel_history_add(r->history, q->number, text, size);
+    }
+    if (!q->silent) {
+        kernel_publish(r, q, "execute_input",
+                       json_pack("{sO si}", "code", code, "execution_count",
+                                 q->number));
+    }
+    kernel_iopub_cell(r->io, q->message->header, q->silent);
+    say_notices(r, q);
+    hand_over(r, q);
+}
+
+/* --- the compute process ---------------------------------------------------- */
+
+static bool start_child(kernel_router *r, jp_error *err)
+{
+    int pipes[3];
+    kernel_outbox_clear(&r->outbox);
+    r->ready = false;
+    if (!kernel_child_start(&r->child, pipes, err)) {
+        kernel_log("%s", err->text);
+        return false;
+    }
+    kernel_iopub_attach(r->io, pipes);
+    for (int i = 0;; i++) {
+        const char *line = kernel_history_line(r->history, i);
+        if (!line) {
+            return true;
+        }
+        kernel_outbox_add(&r->outbox, KERNEL_LINK_HISTORY, line, strlen(line));
+    }
+}
+
+void kernel_start_compute(kernel_router *r)
+{
+    jp_error err = {""};
+    start_child(r, &err);   /* a failure is logged; the next cell retries */
+}
+
+/* A compute process to run cells in; false with a reason. */
+static bool have_child(kernel_router *r, jp_error *err)
+{
+    return r->child.pid || start_child(r, err);
+}
+
+void kernel_next_cell(kernel_router *r)
+{
+    jp_error err = {""};
+    while (!r->running && !r->dying && !r->ending && r->first) {
+        kernel_request *q = pop(r);
+        q->number = r->counter;
+        kernel_status(r, q, "busy");
+        if (!json_is_string(json_object_get(q->content, "code"))) {
+            end_cell(r, q, kernel_error("MessageError",
+                                        "execute_request: no text in "
+                                        "\"code\""));
+        } else if (!have_child(r, &err)) {
+            q->stop_on_error = true;
+            end_cell(r, q, kernel_error("ComputeProcessError", err.text));
+        } else {
+            start_cell(r, q);
+        }
+    }
+}
+
+void kernel_check_child(kernel_router *r)
+{
+    int status;
+    if (!kernel_child_reap(&r->child, &status)) {
+        return;
+    }
+    kernel_child_obituary(&r->child, status, &r->cause, &r->record);
+    kernel_log("the compute process ended: %s\n%s", r->cause, r->record);
+    r->dying = true;
+    r->failures = r->ready ? 0 : r->failures + 1;
+    kernel_iopub_detach(r->io);
+}
+
+/* The first lines of the crash record, one element each. */
+static void add_record(json_t *lines, const char *record)
+{
+    for (int i = 0; i < RECORD_LINES && *record; i++) {
+        size_t n = strcspn(record, "\n");
+        json_array_append_new(lines, kernel_json_text(record, n));
+        record += n + (record[n] == '\n');
+    }
+}
+
+/* The cell in which the process died ends with an error that says so. */
+static void end_dead_cell(kernel_router *r)
+{
+    kernel_request *q = r->running;
+    char *value = kernel_format("the compute process ended: %s; all variables "
+                                "are gone", r->cause);
+    json_t *lines = json_pack(
+        "[ssss]", "\x1b[1;31mComputeProcessDied\x1b[0m", value,
+        "  RusTorch has started a fresh session: history and the execution "
+        "counter go on,",
+        "  but run the cells that define your variables again.");
+    add_record(lines, r->record);
+    json_t *error = json_pack("{ss ss so}", "ename", "ComputeProcessDied",
+                              "evalue", value, "traceback", lines);
+    if (!q->silent) {
+        kernel_publish(r, q, "error", json_incref(error));
+    }
+    json_t *reply = json_copy(error);
+    json_object_set_new(reply, "status", json_string("error"));
+    json_decref(error);
+    free(value);
+    end_cell(r, q, reply);
+}
+
+static void replace_child(kernel_router *r)
+{
+    jp_error err = {""};
+    kernel_child_close(&r->child);
+    lang_symbols_free(r->symbols);
+    r->symbols = lang_symbols_new();
+    r->dying = false;
+    /* A process that cannot even start is tried again with the next cell. */
+    if (r->failures < START_ATTEMPTS) {
+        start_child(r, &err);
+    }
+    if (r->running) {
+        end_dead_cell(r);
+    } else if (r->failures == 0) {
+        free(r->notice);
+        r->notice = kernel_format("note: the compute process ended between "
+                                  "cells (%s): all variables are gone and a "
+                                  "fresh session has begun.\n", r->cause);
+    }
+    free(r->cause);
+    free(r->record);
+    r->cause = r->record = NULL;
+    kernel_next_cell(r);
+}
+
+/* --- interrupt, input ------------------------------------------------------- */
+
+void kernel_interrupt(kernel_router *r)
+{
+    if (r->running) {
+        r->abort_waiting = true;
+        kernel_child_interrupt(&r->child, r->sequence);
+    }
+}
+
+static void ask(kernel_router *r, const kernel_note *n)
+{
+    json_t *o = json_loadb(n->text, n->size, 0, NULL);
+    if (r->running && o) {
+        r->asking = 0;
+        kernel_router_read(r, JP_STDIN);   /* old replies are nobody's now */
+        r->asking = (int)json_integer_value(json_object_get(o, "number"));
+        free(r->ask_id);
+        kernel_send(r, JP_STDIN, r->running, "input_request",
+                    json_pack("{sO sO}", "prompt", json_object_get(o, "prompt"),
+                              "password", json_object_get(o, "password")),
+                    &r->ask_id);
+    }
+    json_decref(o);
+}
+
+/* Whether the reply comes from the client that was asked, and answers this
+ * question; a client that names no parent is taken at its word. */
+static bool answers(const kernel_router *r, const jp_message *m)
+{
+    const jp_message *asked = r->running ? r->running->message : NULL;
+    if (!r->asking || !asked || strcmp(m->type, "input_reply") != 0 ||
+        asked->nidents != m->nidents) {
+        return false;
+    }
+    for (int i = 0; i < m->nidents; i++) {
+        if (m->frames[i].size != asked->frames[i].size ||
+            memcmp(m->frames[i].data, asked->frames[i].data,
+                   m->frames[i].size) != 0) {
+            return false;
+        }
+    }
+    json_t *parent = json_loadb(m->parent.data, m->parent.size, 0, NULL);
+    const char *id = json_string_value(json_object_get(parent, "msg_id"));
+    bool same = !id || !r->ask_id || strcmp(id, r->ask_id) == 0;
+    json_decref(parent);
+    return same;
+}
+
+void kernel_take_input(kernel_router *r, jp_message *m)
+{
+    json_t *content = json_loadb(m->content.data, m->content.size,
+                                 JSON_ALLOW_NUL, NULL);
+    json_t *value = json_object_get(content, "value");
+    if (json_is_string(value) && answers(r, m)) {
+        json_t *o = json_pack("{sO si}", "value", value, "number", r->asking);
+        char *text = json_dumps(o, JSON_COMPACT);
+        kernel_outbox_add(&r->outbox, KERNEL_LINK_INPUT_REPLY, text,
+                          strlen(text));
+        free(text);
+        json_decref(o);
+        r->asking = 0;
+    }
+    json_decref(content);
+    jp_message_free(m);
+}
+
+/* --- events ----------------------------------------------------------------- */
+
+static void learn_symbols(kernel_router *r, const kernel_note *n)
+{
+    json_t *rows = json_loadb(n->text, n->size, JSON_ALLOW_NUL, NULL);
+    lang_symbols *fresh = lang_symbols_new();
+    size_t i;
+    json_t *row;
+    json_array_foreach(rows, i, row) {
+        const char *f[6];
+        for (size_t k = 0; k < 6; k++) {
+            const char *text = json_string_value(json_array_get(row, k));
+            f[k] = text ? text : "";
+        }
+        lang_symbol s = {f[0], f[1], f[2], f[3], f[4], f[5]};
+        if (fresh) {
+            lang_symbols_add(fresh, &s, NULL);
+        }
+    }
+    json_decref(rows);
+    if (fresh) {
+        lang_symbols_free(r->symbols);
+        r->symbols = fresh;
+    }
+}
+
+static void finish(kernel_router *r, const kernel_note *n)
+{
+    json_t *o = json_loadb(n->text, n->size, JSON_ALLOW_NUL, NULL);
+    json_t *reply = json_object_get(o, "reply");
+    const char *result = json_string_value(json_object_get(o, "result"));
+    if (r->running) {
+        if (result && r->running->store) {
+            kernel_history_result(r->history, result);
+        }
+        end_cell(r, r->running,
+                 json_is_object(reply)
+                     ? json_incref(reply)
+                     : kernel_error("InternalError",
+                                    "the compute process gave no reply"));
+    }
+    json_decref(o);
+    kernel_next_cell(r);
+}
+
+void kernel_handle_event(kernel_router *r, kernel_note *n)
+{
+    switch ((kernel_event)n->kind) {
+    case KERNEL_EVENT_READY:
+        r->ready = true;
+        break;
+    case KERNEL_EVENT_INPUT:
+        ask(r, n);
+        break;
+    case KERNEL_EVENT_SYMBOLS:
+        learn_symbols(r, n);
+        break;
+    case KERNEL_EVENT_DONE:
+        finish(r, n);
+        break;
+    case KERNEL_EVENT_DRAINED:
+        replace_child(r);
+        break;
+    }
+}

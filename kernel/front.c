@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT
+ * Sets the front's parts up, runs the router, takes them down.
+ */
+#include "kernel/front.h"
+
+#include "kernel/log.h"
+#include "kernel/protocol/heartbeat.h"
+#include "kernel/router.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Blocked in every thread (threads inherit), read from one descriptor. */
+static int open_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+/* Readable once the process named by JPY_PARENT_PID is gone; -1: no such
+ * process was named, or the system cannot tell. */
+static int watch_parent(bool *gone)
+{
+    const char *text = getenv("JPY_PARENT_PID");
+    pid_t pid = text ? (pid_t)atol(text) : 0;
+    *gone = false;
+    if (pid < 1) {
+        return -1;
+    }
+#ifdef SYS_pidfd_open
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    *gone = fd < 0 && errno == ESRCH;
+    return fd;
+#else
+    *gone = kill(pid, 0) != 0 && errno == ESRCH;
+    return -1;
+#endif
+}
+
+/* Both processes of the kernel need the three standard descriptors. */
+static void open_standard(void)
+{
+    static const char *const mode[] = {"r", "w", "w"};
+    FILE *const stream[] = {stdin, stdout, stderr};
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 &&
+            !freopen("/dev/null", mode[fd], stream[fd])) {
+            exit(1);
+        }
+    }
+}
+
+static void warn_of_open_key(const jp_connection *c)
+{
+    if (!c->key[0]) {
+        kernel_log("the connection file has no key: messages are not signed");
+    }
+}
+
+/* Both wires, the publisher and the history; then the loop. */
+static bool serve(kernel_router *r, const char *session, jp_error *err)
+{
+    const jp_connection *c = r->connection;
+    jp_wire *published = jp_wire_new(c->scheme, c->key, session, 'p', err);
+    r->wire = jp_wire_new(c->scheme, c->key, session, 'r', err);
+    r->events = kernel_queue_new();
+    r->history = kernel_history_new(NULL);
+    r->symbols = lang_symbols_new();
+    bool ok = published && r->wire && r->events && r->symbols;
+    if (ok) {
+        r->io = kernel_iopub_start(r->channels->socket[JP_IOPUB], published,
+                                   session, r->events);
+        ok = r->io || jp_fail(err, "no thread to be had");
+    }
+    if (ok) {
+        kernel_router_run(r);
+        kernel_iopub_stop(r->io);
+        kernel_router_close(r);
+    }
+    lang_symbols_free(r->symbols);
+    kernel_history_free(r->history);
+    kernel_queue_free(r->events);
+    jp_wire_free(r->wire);
+    jp_wire_free(published);
+    return ok || jp_fail(err, "out of memory");
+}
+
+/* Binds, beats, serves. */
+static bool run(const jp_connection *c, int signals, int parent, jp_error *err)
+{
+    char session[JP_SESSION_SIZE];
+    jp_channels channels;
+    if (!jp_session_new(session, err) || !jp_channels_open(&channels, c, err)) {
+        return false;
+    }
+    jp_heartbeat *heartbeat = jp_heartbeat_start(c, err);
+    bool ok = heartbeat != NULL;
+    if (ok) {
+        kernel_router r = {.connection = c,
+                           .channels = &channels,
+                           .signals = signals,
+                           .parent = parent};
+        ok = serve(&r, session, err);
+    }
+    jp_channels_close(&channels);
+    jp_heartbeat_stop(heartbeat);
+    return ok;
+}
+
+int kernel_front_main(const char *connection_file)
+{
+    jp_connection c;
+    jp_error err = {""};
+    const char *lax = getenv("JUPYTER_ALLOW_INSECURE_WRITES");
+    bool gone;
+    open_standard();
+    if (!jp_connection_load(&c, connection_file, lax && *lax, &err)) {
+        kernel_log("%s", err.text);
+        return 1;
+    }
+    warn_of_open_key(&c);
+    int signals = open_signals();
+    int parent = watch_parent(&gone);
+    bool ok = signals < 0 ? jp_fail(&err, "signalfd: %s", strerror(errno))
+              : gone      ? jp_fail(&err, "the process that started this "
+                                          "kernel is gone")
+                          : run(&c, signals, parent, &err);
+    if (!ok) {
+        kernel_log("%s", err.text);
+    }
+    jp_connection_dispose(&c);
+    return ok ? 0 : 1;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT
+ * Packets over the socket pair.
+ */
+#include "kernel/link.h"
+
+#include "kernel/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+enum { BUFFER = 1024 * 1024, WAIT_MS = 50 };
+
+bool kernel_link_pair(int fd[2])
+{
+    const int size = BUFFER;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) != 0) {
+        return false;
+    }
+    for (int i = 0; i < 2; i++) {
+        /* A smaller buffer than asked for still works. */
+        setsockopt(fd[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    }
+    return true;
+}
+
+/* One packet, without waiting; its payload's size, or -1. */
+static ssize_t send_packet(int fd, kernel_link_kind kind, const char *data,
+                           size_t size)
+{
+    size_t part = size < KERNEL_LINK_PACKET ? size : KERNEL_LINK_PACKET;
+    unsigned char head[KERNEL_LINK_HEAD] = {(unsigned char)kind, part < size};
+    struct iovec iov[2] = {{head, sizeof head}, {(void *)data, part}};
+    struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
+    ssize_t sent;
+    do {
+        sent = sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -1 : (ssize_t)part;
+}
+
+static bool full(void)
+{
+    return errno == EAGAIN || errno == ENOBUFS;
+}
+
+bool kernel_link_send(int fd, kernel_link_kind kind, const char *data,
+                      size_t size, bool (*give_up)(void))
+{
+    size_t at = 0;
+    do {
+        ssize_t sent = send_packet(fd, kind, data + at, size - at);
+        if (sent >= 0) {
+            at += (size_t)sent;
+        } else if (!full()) {
+            return false;
+        } else if (at == 0 && give_up && give_up()) {
+            return false;
+        } else {
+            /* Bounded, so that an interrupt just before it is seen. */
+            struct pollfd p = {fd, POLLOUT, 0};
+            poll(&p, 1, WAIT_MS);
+            continue;
+        }
+    } while (at < size);
+    return true;
+}
+
+struct kernel_outgoing {
+    kernel_link_kind kind;
+    struct kernel_outgoing *next;
+    size_t size, at;
+    char data[];
+};
+
+void kernel_outbox_init(kernel_outbox *o)
+{
+    o->first = NULL;
+    o->last = &o->first;
+}
+
+void kernel_outbox_add(kernel_outbox *o, kernel_link_kind kind,
+                       const char *data, size_t size)
+{
+    struct kernel_outgoing *m = kernel_alloc(sizeof *m + size);
+    m->kind = kind;
+    m->size = size;
+    memcpy(m->data, data, size);
+    *o->last = m;
+    o->last = &m->next;
+}
+
+static void remove_first(kernel_outbox *o)
+{
+    struct kernel_outgoing *m = o->first;
+    o->first = m->next;
+    o->last = o->first ? o->last : &o->first;
+    free(m);
+}
+
+void kernel_outbox_push(kernel_outbox *o, int fd)
+{
+    while (o->first) {
+        struct kernel_outgoing *m = o->first;
+        ssize_t sent = send_packet(fd, m->kind, m->data + m->at,
+                                   m->size - m->at);
+        if (sent < 0 && full()) {
+            return;
+        }
+        m->at += sent < 0 ? m->size : (size_t)sent;
+        if (sent < 0 || m->at >= m->size) {
+            remove_first(o);   /* sent, or nobody is there to read it */
+        }
+    }
+}
+
+void kernel_outbox_clear(kernel_outbox *o)
+{
+    while (o->first) {
+        remove_first(o);
+    }
+}
+
+static void reserve(kernel_inbox *in, size_t room)
+{
+    if (in->size + room + 1 > in->capacity) {
+        in->capacity = 2 * in->size + room + 1;
+        in->data = kernel_grow(in->data, in->capacity);
+    }
+}
+
+kernel_received kernel_link_receive(kernel_inbox *in, int fd)
+{
+    if (!in->partial) {
+        in->size = 0;
+    }
+    for (;;) {
+        unsigned char head[KERNEL_LINK_HEAD];
+        reserve(in, KERNEL_LINK_PACKET);
+        struct iovec iov[2] = {{head, sizeof head},
+                               {in->data + in->size, KERNEL_LINK_PACKET}};
+        struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
+        ssize_t got = recvmsg(fd, &m, MSG_DONTWAIT);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0 && errno == EAGAIN) {
+            return KERNEL_NOTHING;
+        }
+        if (got < KERNEL_LINK_HEAD || head[0] >= KERNEL_LINK_KIND_COUNT) {
+            return KERNEL_CLOSED;
+        }
+        in->kind = (kernel_link_kind)head[0];
+        in->size += (size_t)got - KERNEL_LINK_HEAD;
+        in->data[in->size] = '\0';
+        in->partial = head[1] != 0;
+        if (!in->partial) {
+            return KERNEL_MESSAGE;
+        }
+    }
+}
+
+void kernel_inbox_dispose(kernel_inbox *in)
+{
+    free(in->data);
+    *in = (kernel_inbox){0};
+}

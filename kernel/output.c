@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT
+ * Text on its way to the front.
+ */
+#include "kernel/output.h"
+
+#include "kernel/log.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+enum { BATCH = KERNEL_LINK_PACKET, GATHER_MS = 4 };
+
+/* One per process, as the link is. text[0] is the stream's byte. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    int link;
+    bool (*give_up)(void);
+    char text[BATCH];
+    size_t size;       /* of text, the stream's byte not counted */
+    int64_t sent;      /* ms */
+} out = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+/* The lock is held. */
+static void flush(void)
+{
+    if (out.size) {
+        kernel_link_send(out.link, KERNEL_LINK_STREAM, out.text, out.size + 1,
+                         out.give_up);
+        out.size = 0;
+        out.sent = kernel_now();
+    }
+}
+
+/* Sends gathered text once its time has come. */
+static void *gather(void *unused)
+{
+    const struct timespec pause = {0, GATHER_MS * 1000000L};
+    pthread_mutex_lock(&out.lock);
+    for (;;) {
+        while (!out.size) {
+            pthread_cond_wait(&out.wake, &out.lock);
+        }
+        pthread_mutex_unlock(&out.lock);
+        nanosleep(&pause, NULL);
+        pthread_mutex_lock(&out.lock);
+        flush();
+    }
+    return NULL;
+}
+
+bool kernel_output_start(int link, bool (*give_up)(void))
+{
+    pthread_t thread;
+    sigset_t all, before;
+    out.link = link;
+    out.give_up = give_up;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);   /* signals go to the cell */
+    int failure = pthread_create(&thread, NULL, gather, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!failure) {
+        pthread_detach(thread);
+    }
+    return !failure;
+}
+
+/* The lock is held. */
+static void add(int fd, const char *text, size_t size)
+{
+    if (out.size && out.text[0] != fd) {
+        flush();
+    }
+    out.text[0] = (char)fd;
+    while (size) {
+        size_t room = BATCH - 1 - out.size;
+        size_t part = size < room ? size : room;
+        memcpy(out.text + 1 + out.size, text, part);
+        out.size += part;
+        text += part;
+        size -= part;
+        if (out.size == BATCH - 1) {
+            flush();
+        }
+    }
+}
+
+void kernel_output_text(int fd, const char *text, size_t size)
+{
+    pthread_mutex_lock(&out.lock);
+    bool first = out.size == 0;
+    add(fd, text, size);
+    if (out.size && first) {
+        if (kernel_now() - out.sent > GATHER_MS) {
+            flush();
+        } else {
+            pthread_cond_signal(&out.wake);
+        }
+    }
+    pthread_mutex_unlock(&out.lock);
+}
+
+void kernel_output_send(kernel_link_kind kind, const char *data, size_t size)
+{
+    pthread_mutex_lock(&out.lock);
+    flush();
+    kernel_link_send(out.link, kind, data, size, NULL);
+    pthread_mutex_unlock(&out.lock);
+}
+
+static bool at_once(void)
+{
+    return true;
+}
+
+void kernel_output_last_words(void)
+{
+    if (out.size) {
+        kernel_link_send(out.link, KERNEL_LINK_STREAM, out.text, out.size + 1,
+                         at_once);
+    }
+}

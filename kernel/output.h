@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * output.h - the compute process's side of the link: printed text in few
+ * packets, and everything else behind it in order.
+ *
+ * The first text leaves at once; what follows within 4 ms is gathered, and a
+ * small thread sends it when the cell prints no more. All sending goes through
+ * here, under one lock.
+ */
+#ifndef KERNEL_OUTPUT_H
+#define KERNEL_OUTPUT_H
+
+#include "kernel/link.h"
+
+#include <stdbool.h>
+
+/* Starts; `give_up` says whether waiting for room should end (text is then
+ * dropped). False when there is no thread to be had. */
+bool kernel_output_start(int link, bool (*give_up)(void));
+void kernel_output_text(int fd, const char *text, size_t size);
+/* Sends the text that waits, then the message. */
+void kernel_output_send(kernel_link_kind kind, const char *data, size_t size);
+/* From a fatal signal's handler: sends the text that waits, takes no lock. */
+void kernel_output_last_words(void);
+
+#endif

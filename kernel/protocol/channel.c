@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT
+ * Opens and binds the kernel's sockets.
+ */
+#include "kernel/protocol/channel.h"
+
+#include "kernel/protocol/wire.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <zmq.h>
+
+/* An XPUB that never drops needs little room: what waits, waits in order in
+ * the publisher, which counts bytes. */
+enum { LINGER_MS = 500, ROUTER_ROOM = 10000, XPUB_ROOM = 1000 };
+
+static const int socket_type[JP_CHANNEL_COUNT] = {
+    [JP_SHELL] = ZMQ_ROUTER,
+    [JP_CONTROL] = ZMQ_ROUTER,
+    [JP_STDIN] = ZMQ_ROUTER,
+    [JP_IOPUB] = ZMQ_XPUB,
+    [JP_HEARTBEAT] = ZMQ_ROUTER,
+};
+
+static bool set_int(void *socket, int option, int value)
+{
+    return zmq_setsockopt(socket, option, &value, sizeof value) == 0;
+}
+
+static bool set_options(void *socket, int type, const jp_connection *c)
+{
+    int64_t largest = JP_MAX_MESSAGE;
+    bool ok = zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest,
+                             sizeof largest) == 0 &&
+              set_int(socket, ZMQ_LINGER, LINGER_MS) &&
+              set_int(socket, ZMQ_SNDHWM,
+                      type == ZMQ_XPUB ? XPUB_ROOM : ROUTER_ROOM) &&
+              set_int(socket, ZMQ_IPV6, strchr(c->ip, ':') != NULL);
+    if (type == ZMQ_ROUTER) {
+        return ok && set_int(socket, ZMQ_ROUTER_HANDOVER, 1);
+    }
+    return ok && set_int(socket, ZMQ_XPUB_VERBOSE, 1) &&
+           set_int(socket, ZMQ_XPUB_NODROP, 1);
+}
+
+void *jp_socket_bind(void *context, int type, const jp_connection *c,
+                     jp_channel channel, jp_error *err)
+{
+    char address[JP_ADDRESS_MAX];
+    if (!jp_connection_address(c, channel, address, err)) {
+        return NULL;
+    }
+    void *socket = zmq_socket(context, type);
+    if (!socket || !set_options(socket, type, c) ||
+        zmq_bind(socket, address) != 0) {
+        jp_fail(err, "%s: cannot bind %s: %s", jp_channel_name(channel),
+                address, zmq_strerror(errno));
+        if (socket) {
+            zmq_close(socket);
+        }
+        return NULL;
+    }
+    return socket;
+}
+
+bool jp_channels_open(jp_channels *out, const jp_connection *connection,
+                      jp_error *err)
+{
+    *out = (jp_channels){0};
+    out->context = zmq_ctx_new();
+    if (!out->context) {
+        return jp_fail(err, "channels: %s", zmq_strerror(errno));
+    }
+    mode_t before = umask(077);   /* ipc sockets are for their owner */
+    bool ok = true;
+    for (int i = 0; ok && i < JP_CHANNEL_COUNT; i++) {
+        if (i != JP_HEARTBEAT) {
+            out->socket[i] = jp_socket_bind(out->context, socket_type[i],
+                                            connection, i, err);
+            ok = out->socket[i] != NULL;
+        }
+    }
+    umask(before);
+    if (!ok) {
+        jp_channels_close(out);
+    }
+    return ok;
+}
+
+void jp_channels_close(jp_channels *c)
+{
+    for (int i = 0; i < JP_CHANNEL_COUNT; i++) {
+        if (c->socket[i]) {
+            zmq_close(c->socket[i]);
+        }
+    }
+    while (c->context && zmq_ctx_term(c->context) != 0 && errno == EINTR) {
+    }
+    *c = (jp_channels){0};
+}
+
+void jp_poll(jp_poll_item *items, int n, int64_t timeout)
+{
+    zmq_pollitem_t set[JP_POLL_MAX];
+    int at[JP_POLL_MAX], used = 0;
+    for (int i = 0; i < n && used < JP_POLL_MAX; i++) {
+        items[i].ready = false;
+        if (items[i].socket || items[i].fd >= 0) {
+            short events = items[i].write ? ZMQ_POLLOUT : ZMQ_POLLIN;
+            set[used] = (zmq_pollitem_t){items[i].socket, items[i].fd, events,
+                                         0};
+            at[used++] = i;
+        }
+    }
+    if (zmq_poll(set, used, (long)timeout) > 0) {
+        for (int i = 0; i < used; i++) {
+            items[at[i]].ready = set[i].revents != 0;
+        }
+    }
+}
+
+/* Reads the frames that follow in the same message and lets them go. */
+static void skip_rest(void *socket, zmq_msg_t *frame)
+{
+    while (zmq_msg_more(frame)) {
+        if (zmq_msg_recv(frame, socket, 0) < 0 && errno != EINTR) {
+            return;
+        }
+    }
+}
+
+jp_upstream jp_upstream_take(void *xpub, char topic[JP_TOPIC_MAX],
+                             size_t *size)
+{
+    zmq_msg_t frame;
+    jp_upstream kind = JP_UP_NONE;
+    zmq_msg_init(&frame);
+    if (zmq_msg_recv(&frame, xpub, ZMQ_DONTWAIT) >= 0) {
+        const char *data = zmq_msg_data(&frame);
+        size_t n = zmq_msg_size(&frame);
+        kind = JP_UP_OTHER;
+        if (n >= 1 && n <= JP_TOPIC_MAX && data[0] == 1 &&
+            !zmq_msg_more(&frame)) {
+            kind = JP_UP_SUBSCRIBED;
+            *size = n - 1;
+            memcpy(topic, data + 1, n - 1);
+            topic[n - 1] = '\0';
+        }
+        skip_rest(xpub, &frame);
+    }
+    zmq_msg_close(&frame);
+    return kind;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT
+ * The router thread: its loop, dispatch and replies.
+ */
+#include "kernel/router.h"
+
+#include "kernel/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* --- the table -------------------------------------------------------------- */
+
+enum { ON_SHELL = 1 << JP_SHELL, ON_CONTROL = 1 << JP_CONTROL };
+enum { NOW, LATER };
+
+typedef struct entry {
+    const char *type;
+    unsigned channels;
+    int when;
+    kernel_handler *answer;
+} entry;
+
+static const entry handlers[] = {
+#define HANDLER(type, channels, when, function)                                \
+    {#type, channels, when, function},
+#include "kernel/handlers.def"
+#undef HANDLER
+};
+
+static const entry *find_handler(const char *type, jp_channel channel)
+{
+    for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++) {
+        if ((handlers[i].channels & 1u << channel) &&
+            strcmp(handlers[i].type, type) == 0) {
+            return &handlers[i];
+        }
+    }
+    return NULL;
+}
+
+/* --- replies ---------------------------------------------------------------- */
+
+void kernel_request_free(kernel_request *q)
+{
+    if (q) {
+        jp_message_free(q->message);
+        json_decref(q->content);
+        free(q);
+    }
+}
+
+json_t *kernel_error(const char *ename, const char *evalue)
+{
+    return json_pack("{ss ss ss s[s]}", "status", "error", "ename", ename,
+                     "evalue", evalue, "traceback", evalue);
+}
+
+void kernel_publish(kernel_router *r, const kernel_request *q,
+                    const char *type, json_t *content)
+{
+    kernel_iopub_publish(r->io, type, q->message->header, content);
+}
+
+void kernel_status(kernel_router *r, const kernel_request *q,
+                   const char *state)
+{
+    kernel_publish(r, q, "status", json_pack("{ss}", "execution_state",
+                                             state));
+}
+
+void kernel_send(kernel_router *r, jp_channel channel, const kernel_request *q,
+                 const char *type, json_t *content, char **id)
+{
+    jp_error err = {""};
+    char *text = json_dumps(content, JSON_COMPACT);
+    json_decref(content);
+    jp_outgoing o = {.idents = q->message->frames,
+                     .nidents = q->message->nidents,
+                     .type = type,
+                     .parent = q->message->header,
+                     .content = jp_text(text ? text : "{}")};
+    jp_packet *packet = jp_wire_pack(r->wire, &o, &err);
+    if (!packet || !jp_packet_send(packet, r->channels->socket[channel])) {
+        kernel_log("%s: not sent: %s", type,
+                   packet ? strerror(errno) : err.text);
+    }
+    if (id) {
+        *id = packet ? kernel_copy(jp_packet_id(packet),
+                                   strlen(jp_packet_id(packet)))
+                     : NULL;
+    }
+    jp_packet_free(packet);
+    free(text);
+}
+
+void kernel_reply(kernel_router *r, const kernel_request *q, json_t *content)
+{
+    char type[128];
+    size_t stem = strlen(q->message->type) - strlen("_request");
+    snprintf(type, sizeof type, "%.*s_reply", (int)stem, q->message->type);
+    kernel_send(r, q->channel, q, type, content, NULL);
+}
+
+/* --- dispatch --------------------------------------------------------------- */
+
+static bool expects_reply(const char *type)
+{
+    size_t n = strlen(type), tail = strlen("_request");
+    return n > tail && strcmp(type + n - tail, "_request") == 0;
+}
+
+/* The content could not be read: whoever waits for a reply gets the reason. */
+static json_t *refuse(const kernel_request *q, const json_error_t *why)
+{
+    char *text = kernel_format("%s: the content is no usable JSON: %s",
+                               q->message->type, why->text);
+    json_t *content = expects_reply(q->message->type)
+                          ? kernel_error("MessageError", text)
+                          : NULL;
+    kernel_log("%s", text);
+    free(text);
+    return content;
+}
+
+static void dispatch(kernel_router *r, jp_channel channel, jp_message *m)
+{
+    const entry *h = find_handler(m->type, channel);
+    kernel_request *q = kernel_alloc(sizeof *q);
+    json_error_t why = {0};
+    q->message = m;
+    q->channel = channel;
+    q->content = json_loadb(m->content.data, m->content.size, JSON_ALLOW_NUL,
+                            &why);
+    if (h && q->content && h->when == LATER) {
+        h->answer(r, q);
+        return;
+    }
+    kernel_status(r, q, "busy");
+    json_t *content = NULL;
+    if (!h) {
+        kernel_log("%s: no message of the %s channel", m->type,
+                   jp_channel_name(channel));
+    } else {
+        content = q->content ? h->answer(r, q) : refuse(q, &why);
+    }
+    if (content) {
+        kernel_reply(r, q, content);
+    }
+    kernel_status(r, q, "idle");
+    kernel_request_free(q);
+}
+
+void kernel_router_read(kernel_router *r, jp_channel channel)
+{
+    for (;;) {
+        jp_message *m = NULL;
+        jp_error err = {""};
+        jp_verdict v = jp_wire_receive(r->wire, r->channels->socket[channel],
+                                       &m, &err);
+        if (v == JP_NONE) {
+            return;
+        }
+        if (v == JP_DROPPED) {
+            kernel_log("%s: message dropped: %s", jp_channel_name(channel),
+                       err.text);
+        } else if (channel == JP_STDIN) {
+            kernel_take_input(r, m);
+        } else {
+            dispatch(r, channel, m);
+        }
+        if (channel != JP_CONTROL) {
+            kernel_router_read(r, JP_CONTROL);   /* control goes first */
+        }
+    }
+}
+
+/* --- the loop --------------------------------------------------------------- */
+
+static void read_signals(kernel_router *r)
+{
+    struct signalfd_siginfo info;
+    while (read(r->signals, &info, sizeof info) == sizeof info) {
+        switch (info.ssi_signo) {
+        case SIGINT:
+            kernel_interrupt(r);
+            break;
+        case SIGCHLD:
+            kernel_check_child(r);
+            break;
+        default:
+            r->stopping = true;
+        }
+    }
+}
+
+static void read_events(kernel_router *r)
+{
+    for (kernel_note *n; (n = kernel_queue_take(r->events));) {
+        kernel_handle_event(r, n);
+        kernel_note_free(n);
+    }
+}
+
+void kernel_router_run(kernel_router *r)
+{
+    kernel_outbox_init(&r->outbox);
+    r->last = &r->first;
+    r->child = (kernel_child){0, -1, -1};
+    kernel_start_compute(r);
+    while (!r->stopping) {
+        bool backlog = r->outbox.first && r->child.pid;
+        jp_poll_item items[] = {
+            {.socket = r->channels->socket[JP_CONTROL]},
+            {.socket = r->channels->socket[JP_SHELL]},
+            {.socket = r->channels->socket[JP_STDIN]},
+            {.fd = kernel_queue_fd(r->events)},
+            {.fd = r->signals},
+            {.fd = r->parent},
+            {.fd = backlog ? r->child.link : -1, .write = true},
+        };
+        jp_poll(items, 7, -1);
+        if (items[5].ready) {
+            kernel_log("the process that started this kernel is gone");
+            r->stopping = true;
+        }
+        read_signals(r);
+        kernel_router_read(r, JP_CONTROL);
+        kernel_router_read(r, JP_SHELL);
+        kernel_router_read(r, JP_STDIN);
+        read_events(r);
+        if (r->child.pid) {
+            kernel_outbox_push(&r->outbox, r->child.link);
+        }
+    }
+}
+
+void kernel_router_close(kernel_router *r)
+{
+    kernel_child_kill(&r->child);
+    kernel_outbox_clear(&r->outbox);
+    kernel_request_free(r->running);
+    while (r->first) {
+        kernel_request *q = r->first;
+        r->first = q->next;
+        kernel_request_free(q);
+    }
+    free(r->cause);
+    free(r->record);
+    free(r->notice);
+    free(r->ask_id);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * router.h - the thread that alone owns the shell, control and stdin sockets.
+ *
+ * It reads requests, answers questions itself, hands one cell after another to
+ * the compute process, and buries and replaces that process when it dies.
+ * What the threads and files of the front share is declared here:
+ *   router.c   the loop, dispatch, replies
+ *   execute.c  cells: queue, end, interrupt, input
+ *   replies.c  answers to questions
+ */
+#ifndef KERNEL_ROUTER_H
+#define KERNEL_ROUTER_H
+
+#include "kernel/history.h"
+#include "kernel/iopub.h"
+#include "kernel/link.h"
+#include "kernel/protocol/channel.h"
+#include "kernel/protocol/wire.h"
+#include "kernel/supervise.h"
+#include "lang/lang.h"
+
+/* One request being served. */
+typedef struct kernel_request {
+    jp_message *message;
+    jp_channel channel;
+    json_t *content;
+    struct kernel_request *next;
+    /* of an execute_request */
+    int number;              /* execution count */
+    bool silent, store, stop_on_error;
+} kernel_request;
+
+typedef struct kernel_router {
+    const jp_connection *connection;
+    jp_channels *channels;
+    jp_wire *wire;
+    kernel_iopub *io;
+    kernel_queue *events;    /* from the publisher */
+    kernel_history *history;
+    lang_symbols *symbols;   /* of the session, as of the last cell's end */
+    int signals, parent;     /* signalfd; pidfd of the parent, or -1 */
+    bool stopping;
+
+    kernel_child child;
+    kernel_outbox outbox;    /* to the compute process */
+    bool ready, dying;       /* its session stands; it is dead, not drained */
+    int failures;            /* deaths in a row before a session stood */
+    char *cause, *record;    /* of the last death */
+    char *notice;            /* to be shown with the next cell */
+
+    kernel_request *running; /* the cell that the compute process has */
+    kernel_request *first, **last;   /* cells that wait */
+    bool abort_waiting;      /* when the running cell ends */
+    bool ending;             /* no next cell yet: one is being closed */
+    int counter, sequence;
+    int asking;              /* number of the input that is waited for, or 0 */
+    char *ask_id;            /* msg_id of its input_request */
+} kernel_router;
+
+/* Runs until shutdown. The fields above `stopping` are the caller's. */
+void kernel_router_run(kernel_router *r);
+/* After it, and after the publisher has stopped: ends the compute process. */
+void kernel_router_close(kernel_router *r);
+
+/* --- shared by the files of the router -------------------------------------- */
+
+typedef json_t *kernel_handler(kernel_router *r, kernel_request *q);
+#define HANDLER(type, channels, when, function) kernel_handler function;
+#include "kernel/handlers.def"
+#undef HANDLER
+
+void kernel_status(kernel_router *r, const kernel_request *q,
+                   const char *state);
+/* Sends `<type>_reply`; steals content. */
+void kernel_reply(kernel_router *r, const kernel_request *q, json_t *content);
+/* A message on `channel` to the sender of `q`; steals content. *id, unless id
+ * is NULL, gets the message's id (malloc'ed). */
+void kernel_send(kernel_router *r, jp_channel channel, const kernel_request *q,
+                 const char *type, json_t *content, char **id);
+void kernel_publish(kernel_router *r, const kernel_request *q,
+                    const char *type, json_t *content);
+void kernel_request_free(kernel_request *q);
+/* Reads what waits on a channel and dispatches it. */
+void kernel_router_read(kernel_router *r, jp_channel channel);
+/* {status: error, ename, evalue, traceback: [evalue]} */
+json_t *kernel_error(const char *ename, const char *evalue);
+
+/* Starts the first compute process, before any cell asks for one. */
+void kernel_start_compute(kernel_router *r);
+/* Starts the next waiting cell, if that can be. */
+void kernel_next_cell(kernel_router *r);
+void kernel_handle_event(kernel_router *r, kernel_note *n);
+/* SIGCHLD came. */
+void kernel_check_child(kernel_router *r);
+void kernel_interrupt(kernel_router *r);
+void kernel_take_input(kernel_router *r, jp_message *m);   /* steals */
+
+#endif

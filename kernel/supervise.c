@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT
+ * Starts and buries compute processes.
+ */
+#include "kernel/supervise.h"
+
+#include "kernel/link.h"
+#include "kernel/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PIPE_SIZE = 1024 * 1024, FIRST_FREE = 16, RECORD_MAX = 8192 };
+
+/* Both ends of everything that joins the two processes. */
+typedef struct cables {
+    int link[2], out[2], err[2], crash[2];
+} cables;
+
+static void close_all(cables *c)
+{
+    int *fd = (int *)c;
+    for (size_t i = 0; i < sizeof *c / sizeof *fd; i++) {
+        if (fd[i] >= 0) {
+            close(fd[i]);
+        }
+    }
+}
+
+/* A pipe whose read end never blocks us. */
+static bool make_pipe(int fd[2])
+{
+    if (pipe2(fd, O_CLOEXEC) != 0) {
+        return false;
+    }
+    fcntl(fd[0], F_SETPIPE_SZ, PIPE_SIZE);   /* smaller is fine too */
+    return fcntl(fd[0], F_SETFL, O_NONBLOCK) == 0;
+}
+
+static bool make_cables(cables *c)
+{
+    memset(c, 0xff, sizeof *c);
+    return kernel_link_pair(c->link) && make_pipe(c->out) &&
+           make_pipe(c->err) && make_pipe(c->crash);
+}
+
+/* Runs in the child between fork and exec: async-signal-safe calls only. The
+ * ends are moved out of the way first, for they may sit on 0 to 4. */
+static void become_compute(const cables *c, pid_t front)
+{
+    const int ends[] = {open("/dev/null", O_RDONLY), c->out[1], c->err[1],
+                        c->link[1], c->crash[1]};
+    int high[5];
+    sigset_t interrupt;
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != front) {
+        _exit(1);   /* the front died before the line above */
+    }
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);   /* waits until there is a handler */
+    sigprocmask(SIG_SETMASK, &interrupt, NULL);
+    for (int i = 0; i < 5; i++) {
+        high[i] = fcntl(ends[i], F_DUPFD_CLOEXEC, FIRST_FREE);
+    }
+    for (int i = 0; i < 5; i++) {
+        if (high[i] < 0 || dup2(high[i], i) < 0) {
+            _exit(127);
+        }
+    }
+    char *const argv[] = {"rustorch-compute", "--compute", NULL};
+    execv("/proc/self/exe", argv);
+    _exit(127);
+}
+
+bool kernel_child_start(kernel_child *c, int pipes[3], jp_error *err)
+{
+    cables k;
+    pid_t front = getpid();
+    if (!make_cables(&k)) {
+        close_all(&k);
+        return jp_fail(err, "compute process: %s", strerror(errno));
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        become_compute(&k, front);
+    }
+    if (pid < 0) {
+        close_all(&k);
+        return jp_fail(err, "compute process: %s", strerror(errno));
+    }
+    setpgid(pid, pid);   /* also here: whoever is first */
+    close(k.link[1]);
+    close(k.out[1]);
+    close(k.err[1]);
+    close(k.crash[1]);
+    *c = (kernel_child){.pid = pid, .link = k.link[0], .crash = k.crash[0]};
+    pipes[0] = k.link[0];
+    pipes[1] = k.out[0];
+    pipes[2] = k.err[0];
+    return true;
+}
+
+void kernel_child_interrupt(const kernel_child *c, int cell)
+{
+    if (c->pid) {
+        sigqueue(c->pid, SIGINT, (union sigval){.sival_int = cell});
+    }
+}
+
+bool kernel_child_reap(kernel_child *c, int *status)
+{
+    if (!c->pid || waitpid(c->pid, status, WNOHANG) != c->pid) {
+        return false;
+    }
+    kill(-c->pid, SIGKILL);   /* what it started and left behind */
+    c->pid = 0;
+    return true;
+}
+
+static const struct {
+    int number;
+    const char *name, *meaning;
+} signals[] = {
+    {SIGSEGV, "SIGSEGV", "an invalid memory access"},
+    {SIGBUS, "SIGBUS", "a memory access that could not be served"},
+    {SIGFPE, "SIGFPE", "an arithmetic fault"},
+    {SIGILL, "SIGILL", "an instruction this processor does not have"},
+    {SIGABRT, "SIGABRT", "it stopped itself after an internal error"},
+    {SIGKILL, "SIGKILL", "killed, most often because memory ran out"},
+    {SIGTERM, "SIGTERM", "asked to end from outside"},
+};
+
+static char *describe(int status)
+{
+    if (WIFEXITED(status)) {
+        return kernel_format("it exited with status %d", WEXITSTATUS(status));
+    }
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        if (signals[i].number == WTERMSIG(status)) {
+            return kernel_format("%s, %s", signals[i].name,
+                                 signals[i].meaning);
+        }
+    }
+    return kernel_format("signal %d", WTERMSIG(status));
+}
+
+void kernel_child_obituary(const kernel_child *c, int status, char **line,
+                           char **record)
+{
+    char text[RECORD_MAX];
+    ssize_t got = 0;
+    size_t size = 0;
+    while (size < sizeof text &&
+           (got = read(c->crash, text + size, sizeof text - size)) > 0) {
+        size += (size_t)got;
+    }
+    *line = describe(status);
+    *record = kernel_copy(text, size);
+}
+
+void kernel_child_close(kernel_child *c)
+{
+    if (c->link >= 0) {
+        close(c->link);
+        close(c->crash);
+    }
+    *c = (kernel_child){0, -1, -1};
+}
+
+void kernel_child_kill(kernel_child *c)
+{
+    if (c->pid) {
+        kill(-c->pid, SIGKILL);
+        kill(c->pid, SIGKILL);
+        while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR) {
+        }
+    }
+    kernel_child_close(c);
+}

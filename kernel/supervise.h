@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * supervise.h - the compute process as the front sees it: start, interrupt,
+ * death and its cause. It runs in a process group of its own, so that a Ctrl-C
+ * meant for the kernel reaches it only through the front, and its children end
+ * with it.
+ */
+#ifndef KERNEL_SUPERVISE_H
+#define KERNEL_SUPERVISE_H
+
+#include "kernel/protocol/base.h"
+
+#include <sys/types.h>
+
+/* Descriptors the compute process finds open. */
+enum { KERNEL_COMPUTE_LINK = 3, KERNEL_COMPUTE_CRASH = 4 };
+
+typedef struct kernel_child {
+    pid_t pid;        /* 0: none */
+    int link, crash;  /* ours, open while pid is set and until _close */
+} kernel_child;
+
+/* Starts this program again as `--compute`. The read ends of its stdout and
+ * stderr go to pipes[1] and pipes[2], the link to pipes[0] too. */
+bool kernel_child_start(kernel_child *c, int pipes[3], jp_error *err);
+/* Asks the cell numbered `cell` to stop; no other cell is meant. */
+void kernel_child_interrupt(const kernel_child *c, int cell);
+/* True once the process has ended; pid is then 0. Does not wait. */
+bool kernel_child_reap(kernel_child *c, int *status);
+/* What happened, one line ("SIGSEGV: ..."), and the crash record, which may be
+ * empty. Both malloc'ed. */
+void kernel_child_obituary(const kernel_child *c, int status, char **line,
+                           char **record);
+/* Closes what is ours. */
+void kernel_child_close(kernel_child *c);
+/* Ends it and its children, waits, closes. */
+void kernel_child_kill(kernel_child *c);
+
+#endif

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""A kernel and a client, with the few things the tests ask of them."""
+import contextlib
+import os
+import pathlib
+import queue
+import time
+
+from jupyter_client.manager import KernelManager
+
+TIMEOUT = 15
+
+
+class Kernel:
+    """A started kernel `km` and its first client `kc`."""
+
+    def __init__(self, name, **options):
+        self.km = KernelManager(kernel_name=name, **options)
+        self.km.start_kernel()
+        self.kc = self.client()
+
+    def client(self):
+        kc = self.km.client()
+        kc.start_channels()
+        kc.wait_for_ready(timeout=TIMEOUT)
+        return kc
+
+    def close(self):
+        self.kc.stop_channels()
+        if self.km.has_kernel:
+            self.km.shutdown_kernel(now=True)
+
+    @property
+    def pid(self):
+        return self.km.provisioner.pid
+
+    def compute_pid(self):
+        """The compute process: the front's only child."""
+        deadline = time.time() + TIMEOUT
+        while time.time() < deadline:
+            text = pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+            if text.split():
+                return int(text.split()[0])
+        raise AssertionError("no compute process")
+
+    def outputs(self, msg_id, kc=None):
+        """The iopub messages of one request, from busy to idle, both left out."""
+        found = []
+        while True:
+            msg = (kc or self.kc).get_iopub_msg(timeout=TIMEOUT)
+            if msg["parent_header"].get("msg_id") != msg_id:
+                continue
+            if msg["msg_type"] == "status":
+                if msg["content"]["execution_state"] == "idle":
+                    return found
+                continue
+            found.append(msg)
+
+    def reply(self, msg_id, kc=None):
+        while True:
+            msg = (kc or self.kc).get_shell_msg(timeout=TIMEOUT)
+            if msg["parent_header"].get("msg_id") == msg_id:
+                return msg["content"]
+
+    def run(self, code, **options):
+        """Executes; the reply's content and the output messages."""
+        msg_id = self.kc.execute(code, **options)
+        reply = self.reply(msg_id)
+        return reply, self.outputs(msg_id)
+
+    def ask(self, msg_type, content=None, channel="shell"):
+        """Sends any request, waits for its reply's content."""
+        sock = getattr(self.kc, f"{channel}_channel")
+        msg = self.kc.session.msg(msg_type, content or {})
+        sock.send(msg)
+        while True:
+            reply = sock.get_msg(timeout=TIMEOUT)
+            if reply["parent_header"].get("msg_id") == msg["header"]["msg_id"]:
+                return reply["content"]
+
+    def send(self, msg_type, content=None, channel="shell"):
+        """Sends a message that need not have a reply; its id."""
+        msg = self.kc.session.msg(msg_type, content or {})
+        getattr(self.kc, f"{channel}_channel").send(msg)
+        return msg["header"]["msg_id"]
+
+    def wait_for(self, msg_id, msg_type, **content):
+        """Reads iopub until such a message of the request comes."""
+        while True:
+            msg = self.kc.get_iopub_msg(timeout=TIMEOUT)
+            if (msg["parent_header"].get("msg_id") == msg_id and msg["msg_type"] == msg_type
+                    and content.items() <= msg["content"].items()):
+                return msg
+
+
+def text(outputs, name="stdout"):
+    return "".join(m["content"]["text"] for m in outputs
+                   if m["msg_type"] == "stream" and m["content"]["name"] == name)
+
+
+def types(outputs):
+    return [m["msg_type"] for m in outputs]
+
+
+def drain(channel):
+    """Whatever waits on a channel."""
+    found = []
+    with contextlib.suppress(queue.Empty):
+        while True:
+            found.append(channel.get_msg(timeout=0.1))
+    return found
+
+
+def alive(pid):
+    """Whether a process runs (a zombie does not)."""
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def wait_gone(pid, seconds=5):
+    deadline = time.time() + seconds
+    while alive(pid):
+        assert time.time() < deadline, f"process {pid} still runs"
+        os.sched_yield()

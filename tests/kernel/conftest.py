@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+"""Starts kernels for the tests.
+
+RUSTORCH_BUILDDIR names the build folder. A kernelspec for each program is
+written to a temporary Jupyter data folder; `real` is rustorch-kernel and
+`double` the same kernel over tests/kernel/double.c.
+"""
+import json
+import os
+import pathlib
+import sys
+
+import pytest
+
+BUILD = pathlib.Path(os.environ.get("RUSTORCH_BUILDDIR", "build")).resolve()
+PROGRAMS = {"rustorch": "rustorch-kernel", "double": "double-kernel"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def jupyter_home(tmp_path_factory):
+    """A home of its own: kernelspecs, history and runtime files."""
+    home = tmp_path_factory.mktemp("home")
+    for name, program in PROGRAMS.items():
+        spec = home / "jupyter" / "kernels" / name
+        spec.mkdir(parents=True)
+        spec.joinpath("kernel.json").write_text(json.dumps({
+            "argv": [str(BUILD / program), "-f", "{connection_file}"],
+            "display_name": name, "language": "rustorch",
+            "interrupt_mode": "signal", "kernel_protocol_version": "5.6.0"}))
+    saved = dict(os.environ)
+    os.environ.update(JUPYTER_PATH=str(home / "jupyter"),
+                      JUPYTER_RUNTIME_DIR=str(home / "run"),
+                      XDG_DATA_HOME=str(home / "data"))
+    yield home
+    os.environ.clear()
+    os.environ.update(saved)
+
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))

@@ -1,0 +1,20 @@
+# The kernel's tests. double-kernel is the kernel over tests/kernel/double.c;
+# the pytest files drive it and rustorch-kernel through jupyter_client.
+check_PROGRAMS += double-kernel
+double_kernel_SOURCES = kernel/main.c %reldir%/double.c
+double_kernel_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
+double_kernel_LDADD = libkernel.la -lpthread
+
+kernel_tests = \
+	%D%/test_connection %D%/test_history %D%/test_sign %D%/test_stream \
+	%D%/test_wire
+check_PROGRAMS += $(kernel_tests)
+TESTS += $(kernel_tests)
+%C%_test_connection_LDADD = libprotocol.la
+%C%_test_history_LDADD = libkernel.la
+%C%_test_history_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+%C%_test_sign_LDADD = libprotocol.la
+%C%_test_stream_LDADD = libkernel.la
+%C%_test_stream_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+%C%_test_wire_LDADD = libprotocol.la
+%C%_test_wire_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
