@@ -556,6 +556,24 @@ int64_t rt_module_parameter_count(rt_module *m, bool trainable_only);
 void rt_module_zero_grad(rt_module *m, bool set_to_none);
 rt_status rt_module_repr(char **out, rt_module *m, rt_error *err);
 
+/* --- initialisation ------------------------------------------------------------ */
+
+/* A row of init.def: nn.init's functions, which fill a tensor in place without
+ * recording. The first argument is the tensor. */
+typedef struct rt_init rt_init;
+int rt_init_count(void);
+const rt_init *rt_init_at(int index);
+const rt_init *rt_init_find(const char *name);   /* "kaiming_uniform_" */
+const char *rt_init_name(const rt_init *i);
+const char *rt_init_doc(const rt_init *i);
+const rt_signature *rt_init_signature(const rt_init *i);
+rt_status rt_init_apply(const rt_init *i, const rt_value *args, int npos,
+                        const rt_value *named, const char *const *names,
+                        int nnamed, rt_error *err);
+/* calculate_gain: "relu", "tanh", "leaky_relu" (with its slope), ... */
+rt_status rt_init_gain(double *out, const char *nonlinearity, double param,
+                       rt_error *err);
+
 /* --- optimizers and schedulers ------------------------------------------------ */
 
 typedef struct rt_optimizer rt_optimizer;
@@ -616,6 +634,10 @@ rt_scheduler *rt_scheduler_retain(rt_scheduler *s);
 void rt_scheduler_release(rt_scheduler *s);
 rt_peer *rt_scheduler_peer(rt_scheduler *s);
 rt_status rt_scheduler_step(rt_scheduler *s, rt_error *err);
+/* The same with a measured value, for those that follow one
+ * (ReduceLROnPlateau). */
+rt_status rt_scheduler_step_metric(rt_scheduler *s, double metric,
+                                   rt_error *err);
 int64_t rt_scheduler_epoch(const rt_scheduler *s);       /* last_epoch */
 void rt_scheduler_set_epoch(rt_scheduler *s, int64_t epoch);
 double rt_scheduler_last_lr(const rt_scheduler *s, int group);
