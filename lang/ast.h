@@ -68,14 +68,26 @@ const char *lang__operator_text(lang__operator o);
 const char *lang__operator_op(lang__operator o);        /* "" when none */
 const char *lang__operator_inplace(lang__operator o);   /* "" when none */
 
+/* [raw] a type as the program writes it; `name` is set when it is none of the
+ * language's own: a user's module, a layer (`Linear fc = ...`) or a mistake. */
+typedef struct lang__written {
+    lang__type type;
+    const char *name;
+    lang__span span;
+    bool inferred;            /* auto, let */
+    bool constant, character, pointer;
+} lang__written;
+
 /* A variable of a function body, or of a block of the cell: `slot` is its own
  * within the function or program. */
 typedef struct lang__local {
     const char *name;
     lang__type type;
+    lang__written written;    /* [raw] */
     lang__span span;          /* of the name in its declaration */
     int slot;
-    bool constant, used, member, global;
+    bool constant, used, global;
+    bool repeatable;          /* declared by `let` */
     lang__module *cls;        /* the user's class of a Module, when known */
 } lang__local;
 
@@ -109,6 +121,7 @@ struct lang__expr {
     bool parenthesised;
     bool fallible;            /* [unused by the checker: the compiler's own] */
     lang__type type;
+    uint16_t height;          /* levels of the tree below, limited */
     lang__span span;
     lang__module *cls;        /* a Module of this user's class, when known */
     union {
@@ -173,9 +186,8 @@ struct lang__stmt {
         struct {
             lang__local *local;     /* ->global: a session variable */
             lang__expr *init;       /* NULL: 0, "", empty, undefined */
-            lang__type written;     /* [raw] LANG_VOID kind: inferred */
-            lang__expr **sizes;     /* int a[n][m] without init: nested lists */
-            int nsizes;             /* of zeros */
+            lang__expr **sizes;     /* [raw] int a[n][m]: the checker makes */
+            int nsizes;             /* `init` of them, by filled(value, n) */
         } declare;
         struct {
             lang__local **locals;
@@ -196,7 +208,6 @@ struct lang__stmt {
             int count;
             lang__expr *over;
             lang__type item;        /* of one element before the locals */
-            lang__type written;     /* [raw] declared type of the one local */
             bool progress;          /* `over` was progress(over, note) */
             lang__expr *note;       /* string or NULL */
             lang__stmt *body;
@@ -236,7 +247,9 @@ struct lang__function {
     lang__dependency *dependencies;
     int ndependencies;
     uint8_t checked;          /* the checker's own: 0 no, 1 under way, 2 yes */
+    lang__written result;     /* [raw] */
     bool infer_result;        /* declared `auto` */
+    bool returns;             /* [checker] a return with a value was seen */
 };
 
 /* Members are the constructor's parameters, then the fields, in order. */
@@ -247,6 +260,9 @@ typedef struct lang__member {
     lang__span span;
     bool parameter, constant;
     lang__module *cls;
+    lang__local *declared;    /* [raw] */
+    lang__expr **sizes;       /* [raw] */
+    int nsizes;
 } lang__member;
 
 struct lang__module {
@@ -259,7 +275,8 @@ struct lang__module {
     lang__span span, name_span;
     lang__dependency *dependencies;    /* of the initialisers */
     int ndependencies;
-    bool checked;
+    lang__local **params;          /* [raw] */
+    uint8_t checked;               /* the checker's own */
 };
 
 typedef struct lang__program {
