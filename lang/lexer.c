@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Text to tokens: one pass, no backtracking beyond a line. */
+#define _GNU_SOURCE        /* strtod_l */
 #include "lang/lexer.h"
 
 #include <locale.h>

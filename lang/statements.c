@@ -236,8 +236,10 @@ static bool c_each(lang__parser *p, lang__stmt *s)
     lang__take(p);                         /* ( */
     if (lang__is(p, T_LET))
         lang__take(p);
-    else if (lang__at_declaration(p))
+    else if (lang__at_declaration(p)) {
+        w.inferred = false;
         lang__read_type(p, &w);
+    }
     int at = p->at;
     bool names = lang__is(p, T_LBRACKET) || lang__is(p, T_LPAREN);
     int behind = names ? lang__closing(p, at) + 1 : at + 1;
@@ -449,7 +451,8 @@ static bool ignored(lang__parser *p)
     if (t->kind != T_NAME || (next->kind != T_NAME && next->kind != T_PATH))
         return false;
     if (strcmp(t->text, "use") && strcmp(t->text, "using") &&
-        (strcmp(t->text, "extern") || strcmp(next->text, "crate")))
+        (strcmp(t->text, "extern") || next->kind != T_NAME ||
+         strcmp(next->text, "crate")))
         return false;
     while (!lang__is(p, T_SEMICOLON) && !lang__is(p, T_END))
         lang__take(p);
@@ -463,9 +466,10 @@ static bool foreign(lang__parser *p)
     lang__token *t = lang__peek(p, 0), *next = lang__peek(p, 1);
     const char *help = t->kind == T_NAME ? lang__foreign_help(t->text, true)
                                          : NULL;
-    bool follows = next->kind == T_NAME || next->kind == T_LBRACE ||
-                   (next->kind == T_SEMICOLON && !strcmp(t->text, "pass"));
-    if (!help || !follows)
+    if (!help)
+        return false;
+    if (next->kind != T_NAME && next->kind != T_LBRACE &&
+        (next->kind != T_SEMICOLON || strcmp(t->text, "pass")))
         return false;
     lang__diagnostic *d = lang__syntax(p, LANG__D_NOT_IN_LANGUAGE, t->span,
                                        "`%s` is not part of the language",

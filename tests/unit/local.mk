@@ -10,3 +10,6 @@ unit_tests += tests/unit/test_bind
 tests_unit_test_bind_LDADD = libruntime.la
 unit_tests += tests/unit/test_iterator
 tests_unit_test_iterator_LDADD = libruntime.la
+unit_tests += tests/unit/test_lexer tests/unit/test_parser
+tests_unit_test_lexer_LDADD = liblang.la libruntime.la
+tests_unit_test_parser_LDADD = liblang.la libruntime.la
