@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Moving elements: copies between layouts and dtypes that record nothing, for
+ * kernels that want plain dense memory, and the checks before a tensor is
+ * written. A "dense" tensor is C-contiguous.
+ */
+#ifndef RT_OPS_CPU_MOVE_H
+#define RT_OPS_CPU_MOVE_H
+
+#include "runtime/ops/op.h"
+
+/* dst[...] = src[...]; same dtype, src broadcasts to dst's shape. */
+rt_status rt__move(rt_tensor *dst, rt_tensor *src, const char *name,
+                   rt_error *err);
+/* t itself (retained) when dense, else a dense copy. */
+rt_status rt__dense(rt_tensor **out, rt_tensor *t, const char *name,
+                    rt_error *err);
+/* The same with a conversion to `dtype` where needed. */
+rt_status rt__dense_as(rt_tensor **out, rt_tensor *t, rt_dtype dtype,
+                       const char *name, rt_error *err);
+/* t broadcast to a shape (a view: strides 0); the caller knows that it fits. */
+rt_status rt__broadcast_view(rt_tensor **out, rt_tensor *t, int ndim,
+                             const int64_t *shape, rt_error *err);
+/* A view with two dimensions swapped. */
+rt_status rt__swapped_view(rt_tensor **out, rt_tensor *t, int a, int b,
+                           rt_error *err);
+/* Fails when t must not be written: read-only memory, or elements that share
+ * memory (an expanded tensor). */
+rt_status rt__check_writable(const rt_tensor *t, const char *name,
+                             rt_error *err);
+/* An integer tensor (uint8, int32, int64; bool is refused) as dense int64, a
+ * new reference. `what` names the argument in the message. */
+rt_status rt__index_dense(rt_tensor **out, rt_tensor *t, const char *what,
+                          const char *name, rt_error *err);
+/* Sets n elements of `size` bytes to the one at `pattern`, in parallel. */
+rt_status rt__fill_pattern(void *dst, int64_t n, size_t size,
+                           const void *pattern, const char *name,
+                           rt_error *err);
+/* dst[i] += src[i] over n elements, in dtype's arithmetic; bool: or. */
+void rt__add_row(rt_dtype dtype, void *dst, const void *src, int64_t n);
+
+/* Numbers of things in one message. */
+rt_status rt__interrupted(const char *name, rt_error *err);
+/* Product of shape[from..to). */
+int64_t rt__product(const int64_t *shape, int from, int to);
+/* Makes result 0 the list of n tensors (references taken over; on failure they
+ * are released). */
+rt_status rt__result_list(rt__call *c, rt_tensor **tensors, int64_t n);
+
+#endif
