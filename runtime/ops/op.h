@@ -62,9 +62,13 @@ typedef struct rt__autograd_hooks {
 } rt__autograd_hooks;
 extern const rt__autograd_hooks *rt__autograd;
 
-/* Declares rt__infer_x for `static`-free steps in other files. */
-#define RT_INFER(name) rt_status rt__infer_##name(rt__call *c)
-#define RT_KERNEL(name) rt_status rt__kernel_##name(rt__call *c)
+/* Begins the definition of a step; the declaration before it is its prototype
+ * (the only other one is catalog.c's expansion of ops.def). */
+#define RT_STEP(function)                                                      \
+    rt_status function(rt__call *c);                                           \
+    rt_status function(rt__call *c)
+#define RT_INFER(name) RT_STEP(rt__infer_##name)
+#define RT_KERNEL(name) RT_STEP(rt__kernel_##name)
 
 /* --- small helpers for steps ---------------------------------------------- */
 

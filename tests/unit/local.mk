@@ -13,3 +13,6 @@ tests_unit_test_iterator_LDADD = libruntime.la
 unit_tests += tests/unit/test_lexer tests/unit/test_parser
 tests_unit_test_lexer_LDADD = liblang.la libruntime.la
 tests_unit_test_parser_LDADD = liblang.la libruntime.la
+noinst_HEADERS += tests/unit/tensors.h
+unit_tests += tests/unit/test_creation
+tests_unit_test_creation_LDADD = libruntime.la
