@@ -16,3 +16,5 @@ tests_unit_test_parser_LDADD = liblang.la libruntime.la
 noinst_HEADERS += tests/unit/tensors.h
 unit_tests += tests/unit/test_creation
 tests_unit_test_creation_LDADD = libruntime.la
+unit_tests += tests/unit/test_print
+tests_unit_test_print_LDADD = libruntime.la
