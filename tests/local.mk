@@ -7,3 +7,4 @@ unit_tests =
 AM_DEFAULT_SOURCE_EXT = .c
 
 include tests/unit/local.mk
+include tests/bench/local.mk
