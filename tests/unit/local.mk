@@ -18,3 +18,5 @@ unit_tests += tests/unit/test_creation
 tests_unit_test_creation_LDADD = libruntime.la
 unit_tests += tests/unit/test_print
 tests_unit_test_print_LDADD = libruntime.la
+unit_tests += tests/unit/test_display
+tests_unit_test_display_LDADD = libruntime.la
