@@ -1,11 +1,22 @@
 libruntime_la_SOURCES += \
+	%D%/data.h \
+	%D%/dataset.c \
 	%D%/forward.c \
 	%D%/init.c \
 	%D%/init.def \
 	%D%/layers.c \
 	%D%/layers.def \
+	%D%/loader.c \
 	%D%/module.c \
 	%D%/module.h \
+	%D%/optim.c \
+	%D%/optim.def \
+	%D%/optim.h \
+	%D%/optim_access.c \
+	%D%/optim_kernels.h \
+	%D%/optim_update.c \
 	%D%/recurrent.c \
 	%D%/repr.c \
+	%D%/schedule.c \
+	%D%/schedule.def \
 	%D%/values.c

@@ -102,6 +102,11 @@ bool rt_module_training(const rt_module *m)
     return m->training;
 }
 
+void rt_module_set_training(rt_module *m, bool on)
+{
+    m->training = on;
+}
+
 void rt_module_train(rt_module *m, bool on)
 {
     m->training = on;

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ * What each optimizer does to one parameter: options become coefficients in
+ * float64, states are made, the element loop is chosen.
+ */
+#include "runtime/nn/optim.h"
+
+#include <math.h>
+
+/* The loops below are worth vectorising even in an -O2 build. */
+#if defined __GNUC__ && !defined __clang__
+#pragma GCC optimize("O3")
+#endif
+
+#define T float
+#define NAME(x) x##_32
+#define SQRT sqrtf
+#include "runtime/nn/optim_kernels.h"
+#undef T
+#undef NAME
+#undef SQRT
+#define T double
+#define NAME(x) x##_64
+#define SQRT sqrt
+#include "runtime/nn/optim_kernels.h"
+#undef T
+#undef NAME
+#undef SQRT
+
+#define USE(j, name)                                                           \
+    ((j)->kernel[0] = name##_32, (j)->kernel[1] = name##_64)
+
+/* Makes the step count and gives the number of this step (from 1). */
+static rt_status next_step(double *step, rt__optim_group *g, int i,
+                           rt__optim_job *j, rt_error *err)
+{
+    rt_tensor *t;
+    rt_status st = rt__optim_state(&t, g, i, 0, true, 0, err);
+    if (!st) {
+        j->step = rt_tensor_data(t);
+        *step = (double)*j->step + 1;
+    }
+    return st;
+}
+
+RT_OPTIM_UPDATE(sgd)
+{
+    double momentum = rt__optim_float(o, g, "momentum");
+    USE(j, sgd);
+    j->c[0] = rt__optim_float(o, g, "lr");
+    j->c[1] = momentum;
+    j->c[2] = 1 - rt__optim_float(o, g, "dampening");
+    j->c[3] = rt__optim_float(o, g, "weight_decay");
+    j->flag[0] = rt__optim_flag(o, g, "maximize");
+    j->flag[1] = rt__optim_flag(o, g, "nesterov");
+    j->flag[2] = g->state[i][0] == NULL;
+    if (momentum == 0) {
+        return RT_OK;
+    }
+    return rt__optim_state(&j->tensor[2], g, i, 0, false, 0, err);
+}
+
+RT_OPTIM_UPDATE(adam)
+{
+    const double *beta = rt__optim_option(o, g, "betas")->floats;
+    double lr = rt__optim_float(o, g, "lr"), step;
+    double decay = rt__optim_float(o, g, "weight_decay");
+    bool decoupled = rt__optim_flag(o, g, "decoupled_weight_decay");
+    rt_status st = next_step(&step, g, i, j, err);
+    int last = rt__optim_flag(o, g, "amsgrad") ? 3 : 2;
+    for (int k = 1; k <= last && !st; k++) {
+        st = rt__optim_state(&j->tensor[1 + k], g, i, k, false, 0, err);
+    }
+    if (st) {
+        return st;
+    }
+    USE(j, adam);
+    j->c[0] = 1 - beta[0];
+    j->c[1] = beta[1];
+    j->c[2] = 1 - beta[1];
+    j->c[3] = lr / (1 - pow(beta[0], step));
+    j->c[4] = sqrt(1 - pow(beta[1], step));
+    j->c[5] = rt__optim_float(o, g, "eps");
+    j->c[6] = decoupled ? 0 : decay;
+    j->c[7] = decoupled ? 1 - lr * decay : 1;
+    j->flag[0] = rt__optim_flag(o, g, "maximize");
+    return RT_OK;
+}
+
+RT_OPTIM_UPDATE(rmsprop)
+{
+    double momentum = rt__optim_float(o, g, "momentum"), step;
+    rt_status st = next_step(&step, g, i, j, err);
+    bool wanted[4] = {false, true, momentum > 0,
+                      rt__optim_flag(o, g, "centered")};
+    for (int k = 1; k < 4 && !st; k++) {
+        if (wanted[k]) {
+            st = rt__optim_state(&j->tensor[1 + k], g, i, k, false, 0, err);
+        }
+    }
+    USE(j, rmsprop);
+    j->c[0] = rt__optim_float(o, g, "lr");
+    j->c[1] = rt__optim_float(o, g, "alpha");
+    j->c[2] = 1 - j->c[1];
+    j->c[3] = rt__optim_float(o, g, "eps");
+    j->c[4] = rt__optim_float(o, g, "weight_decay");
+    j->c[5] = momentum;
+    j->flag[0] = rt__optim_flag(o, g, "maximize");
+    return st;
+}
+
+RT_OPTIM_UPDATE(adagrad)
+{
+    double step;
+    rt_status st = next_step(&step, g, i, j, err);
+    if (!st) {
+        st = rt__optim_state(&j->tensor[2], g, i, 1, false,
+                             rt__optim_float(o, g, "initial_accumulator_value"),
+                             err);
+    }
+    if (st) {
+        return st;
+    }
+    USE(j, adagrad);
+    j->c[0] = rt__optim_float(o, g, "lr")
+              / (1 + (step - 1) * rt__optim_float(o, g, "lr_decay"));
+    j->c[1] = rt__optim_float(o, g, "eps");
+    j->c[2] = rt__optim_float(o, g, "weight_decay");
+    j->flag[0] = rt__optim_flag(o, g, "maximize");
+    return RT_OK;
+}
