@@ -118,6 +118,8 @@ rt_status rt__node_record(rt_node **out, const rt_op *op, const rt_value *args,
 /* Saves result i of the node, which must be room for (the rule asked for it). */
 rt_status rt__node_save_result(rt_node *n, int i, rt_tensor *result,
                                rt_error *err);
+/* Numbers nodes in order of recording, per thread. */
+uint64_t rt__next_sequence(void);
 /* The bits of rule->saves that the needed slots ask for. */
 uint32_t rt__node_saves(const rt_node *n);
 /* Gives saved tensors back and marks the node as used up. */

@@ -14,7 +14,11 @@
 /* The record of a call that makes no node but has results to mark. */
 #define MARK_ONLY ((void *)(uintptr_t)1)
 
-static _Thread_local uint64_t sequence;
+uint64_t rt__next_sequence(void)
+{
+    static _Thread_local uint64_t sequence;
+    return ++sequence;
+}
 
 /* --- measuring ---------------------------------------------------------------- */
 
@@ -299,7 +303,7 @@ rt_status rt__node_record(rt_node **out, const rt_op *op, const rt_value *args,
     for (int i = 0; i < p.nargs && s == RT_OK; i++) {
         s = fill_value(n, &p, i, &args[i], inplace && i == 0, &tail, err);
     }
-    n->seq = ++sequence;
+    n->seq = rt__next_sequence();
     if (s != RT_OK) {
         rt_node_release(n);
         return s;

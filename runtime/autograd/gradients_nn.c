@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT
+ * Gradients of products, softmax, normalisation, losses, convolution, pooling.
+ */
+#define RT_FORMULA_NAMES
+#include "runtime/autograd/formula.h"
+
+/* --- products --------------------------------------------------------------------------- */
+
+static rt_tensor *flipped(rt__rule_call *c, rt_tensor *t)
+{
+    return F(transpose, T(t), I(-2), I(-1));
+}
+
+/* t as a matrix of rows: leading dimensions joined. */
+static rt_tensor *rows(rt__rule_call *c, rt_tensor *t)
+{
+    if (!t || t->ndim == 2) {
+        return t;
+    }
+    int64_t shape[2] = {-1, t->ndim ? t->shape[t->ndim - 1] : 1};
+    return F(reshape, T(t), L(shape, 2));
+}
+
+/* The gradient of b in a @ b for a 2-d b under any a: one product, no batch. */
+static rt_tensor *right_factor(rt__rule_call *c, rt_tensor *a, rt_tensor *g,
+                               bool shared)
+{
+    if (shared) {
+        a = rows(c, a);
+        g = rows(c, g);
+    }
+    return F(matmul, T(flipped(c, a)), T(g));
+}
+
+RULE(matmul, D | A(1), D | A(0))
+{
+    const rt__like *la = LIKE(0), *lb = LIKE(1);
+    rt_tensor *g = G;
+    if (lb->ndim == 1) {
+        g = F(unsqueeze, T(g), I(-1));
+    }
+    if (la->ndim == 1) {
+        g = F(unsqueeze, T(g), I(-2));
+    }
+    if (WANTS(0)) {
+        rt_tensor *b = ARG(1);
+        b = lb->ndim == 1 ? F(unsqueeze, T(b), I(0)) : flipped(c, b);
+        GIVE(0, F(matmul, T(g), T(b)));
+    }
+    if (WANTS(1)) {
+        rt_tensor *a = ARG(0);
+        a = la->ndim == 1 ? F(unsqueeze, T(a), I(0)) : a;
+        rt_tensor *t = right_factor(c, a, g, lb->ndim <= 2);
+        GIVE(1, lb->ndim == 1 ? F(reshape, T(t), L(lb->shape, 1)) : t);
+    }
+}
+
+RULE(linear, D | A(1), D | A(0), D)
+{
+    if (WANTS(0)) {
+        GIVE(0, F(matmul, T(G), T(ARG(1))));
+    }
+    if (WANTS(1)) {
+        GIVE(1, F(matmul, T(flipped(c, rows(c, G))), T(rows(c, ARG(0)))));
+    }
+    if (WANTS(2)) {
+        GIVE(2, G);
+    }
+}
+
+/* --- softmax ------------------------------------------------------------------------------ */
+
+RULE(softmax, D | R(0))
+{
+    int64_t dim = c->a[1].i;
+    rt_tensor *y = RES(0), *gy = F(mul, T(G), T(y));
+    rt_tensor *sum = F(sum, T(gy), L(&dim, 1), B(true));
+    GIVE(0, F(sub, T(gy), T(F(mul, T(y), T(sum)))));
+}
+
+RULE(log_softmax, D | R(0))
+{
+    int64_t dim = c->a[1].i;
+    rt_tensor *sum = F(sum, T(G), L(&dim, 1), B(true));
+    GIVE(0, F(sub, T(G), T(F(mul, T(F(exp, T(RES(0)))), T(sum)))));
+}
+
+/* --- normalisation --------------------------------------------------------------------------- */
+
+/* (x - mean) / sqrt(var + eps) over dims; *rstd is 1 / sqrt(var + eps). */
+static rt_tensor *normalised(rt__rule_call *c, const int64_t *dims, int n,
+                             double eps, rt_tensor **rstd)
+{
+    rt_tensor *x = ARG(0);
+    rt_tensor *centred = F(sub, T(x), T(F(mean, T(x), L(dims, n), B(true))));
+    rt_tensor *var = F(mean, T(F(square, T(centred))), L(dims, n), B(true));
+    *rstd = F(rsqrt, T(F(add, T(var), N(eps))));
+    return F(mul, T(centred), T(*rstd));
+}
+
+/* rstd (gy - mean(gy) - xhat mean(gy xhat)) */
+static rt_tensor *norm_input(rt__rule_call *c, rt_tensor *gy, rt_tensor *xhat,
+                             rt_tensor *rstd, const int64_t *dims, int n)
+{
+    rt_tensor *mean = F(mean, T(gy), L(dims, n), B(true));
+    rt_tensor *along = F(mean, T(F(mul, T(gy), T(xhat))), L(dims, n), B(true));
+    rt_tensor *t = F(sub, T(F(sub, T(gy), T(mean))),
+                     T(F(mul, T(xhat), T(along))));
+    return F(mul, T(t), T(rstd));
+}
+
+RULE(layer_norm, D | A(0) | A(2), 0, D | A(0), D)
+{
+    int64_t dims[RT_MAX_DIMS];
+    int n = c->a[1].count;
+    rt_tensor *rstd = NULL, *xhat = NULL;
+    for (int i = 0; i < n; i++) {
+        dims[i] = i - n;
+    }
+    if (WANTS(0) || WANTS(2)) {
+        xhat = normalised(c, dims, n, c->a[4].f, &rstd);
+    }
+    if (WANTS(0)) {
+        rt_tensor *gy = ARG(2) ? F(mul, T(G), T(ARG(2))) : G;
+        GIVE(0, norm_input(c, gy, xhat, rstd, dims, n));
+    }
+    if (WANTS(2)) {
+        GIVE(2, F(mul, T(G), T(xhat)));
+    }
+    if (WANTS(3)) {
+        GIVE(3, G);
+    }
+}
+
+/* t [C] as [1, C, 1, ...], to go with the input. */
+static rt_tensor *per_channel(rt__rule_call *c, rt_tensor *t)
+{
+    int64_t shape[RT_MAX_DIMS];
+    const rt__like *like = LIKE(0);
+    for (int i = 0; i < like->ndim; i++) {
+        shape[i] = i == 1 ? -1 : 1;
+    }
+    return F(reshape, T(t), L(shape, like->ndim));
+}
+
+static rt_tensor *channel_sum(rt__rule_call *c, rt_tensor *t,
+                              const int64_t *dims, int n)
+{
+    return F(sum, T(t), L(dims, n));
+}
+
+RULE(batch_norm, D | A(0) | A(3) | R(1) | R(2), 0, 0,
+     D | A(0) | R(1) | R(2), D)
+{
+    int64_t dims[RT_MAX_DIMS];
+    int n = 0;
+    rt_tensor *rstd = NULL, *xhat = NULL;
+    bool training = c->a[5].i != 0;
+    for (int i = 0; i < LIKE(0)->ndim; i++) {
+        if (i != 1) {
+            dims[n++] = i;
+        }
+    }
+    if ((WANTS(0) || WANTS(3)) && training) {
+        xhat = normalised(c, dims, n, c->a[7].f, &rstd);
+    } else if (WANTS(0) || WANTS(3)) {
+        rt_tensor *mean = per_channel(c, RES(1));
+        rstd = per_channel(c, RES(2));
+        xhat = F(mul, T(F(sub, T(ARG(0)), T(mean))), T(rstd));
+    }
+    if (WANTS(0)) {
+        rt_tensor *gy = ARG(3) ? F(mul, T(G), T(per_channel(c, ARG(3)))) : G;
+        GIVE(0, training ? norm_input(c, gy, xhat, rstd, dims, n)
+                         : F(mul, T(gy), T(rstd)));
+    }
+    if (WANTS(3)) {
+        GIVE(3, channel_sum(c, F(mul, T(G), T(xhat)), dims, n));
+    }
+    if (WANTS(4)) {
+        GIVE(4, channel_sum(c, G, dims, n));
+    }
+}
+
+/* --- losses -------------------------------------------------------------------------------------- */
+
+static bool is_mean(const rt_value *reduction)
+{
+    return reduction->s[0] == 'm';
+}
+
+RULE(mse_loss, D | A(0) | A(1), D | A(0) | A(1))
+{
+    rt_tensor *d = F(sub, T(ARG(0)), T(ARG(1)));
+    double scale = is_mean(&c->a[2]) && d ? 2.0 / (double)d->numel : 2.0;
+    rt_tensor *g = F(mul, T(G), T(F(mul, T(d), N(scale))));
+    if (WANTS(0)) {
+        GIVE(0, g);
+    }
+    if (WANTS(1)) {
+        GIVE(1, F(neg, T(g)));
+    }
+}
+
+/* The class dimension of logits: 1, or 0 of a vector. */
+static int class_dim(const rt__like *like)
+{
+    return like->ndim > 1;
+}
+
+/* A [C] vector in the shape [1, C, 1, ...] of the logits. */
+static rt_tensor *per_class(rt__rule_call *c, rt_tensor *t)
+{
+    return t && LIKE(0)->ndim > 1 ? per_channel(c, t) : t;
+}
+
+/* Coefficients M of a loss -sum(M * logp) for class indices: `hit` of a row's
+ * weight at its class, `rest` spread over all classes; ignored rows are 0.
+ * *norm: what reduction='mean' divides by. */
+static rt_tensor *index_coefficients(rt__rule_call *c, int64_t ignore,
+                                     double smoothing, rt_tensor **norm)
+{
+    const rt__like *like = LIKE(0);
+    int dim = class_dim(like);
+    rt_tensor *target = ARG(1), *weight = ARG(2);
+    int64_t first = -1;
+    rt_tensor *real = F(ne, T(target), I(ignore));
+    rt_tensor *safe = F(where, T(real), T(target), I(0));
+    rt_tensor *valid = F(type_as, T(real), T(G));
+    rt_tensor *at = F(unsqueeze, T(safe), I(dim));
+    if (weight) {
+        rt_tensor *flat = F(reshape, T(safe), L(&first, 1));
+        flat = F(index_select, T(weight), I(0), T(flat));
+        rt_tensor *own = F(reshape, T(flat), L(target->shape, target->ndim));
+        *norm = F(sum, T(F(mul, T(own), T(valid))));
+    } else {
+        *norm = F(sum, T(valid));
+    }
+    rt_tensor *m = F(new_zeros, T(G), L(like->shape, like->ndim));
+    rt_tensor *ones = F(unsqueeze, T(valid), I(dim));
+    m = F(scatter_add, T(m), I(dim), T(at),
+          T(F(mul, T(ones), N(1.0 - smoothing))));
+    if (smoothing > 0.0) {
+        double rest = smoothing / (double)like->shape[dim];
+        m = F(add, T(m), T(F(mul, T(ones), N(rest))));
+    }
+    return weight ? F(mul, T(m), T(per_class(c, weight))) : m;
+}
+
+/* G, divided for 'mean', ready to multiply logits' shape. */
+static rt_tensor *loss_scale(rt__rule_call *c, const rt_value *reduction,
+                             rt_tensor *norm)
+{
+    if (reduction->s[0] == 'n') {
+        return F(unsqueeze, T(G), I(class_dim(LIKE(0))));
+    }
+    return is_mean(reduction) && norm ? F(div, T(G), T(norm)) : G;
+}
+
+RULE(nll_loss, D | A(1) | A(2))
+{
+    rt_tensor *norm = NULL;
+    rt_tensor *m = index_coefficients(c, c->a[4].i, 0.0, &norm);
+    rt_tensor *scale = loss_scale(c, &c->a[3], norm);
+    GIVE(0, F(neg, T(F(mul, T(m), T(scale)))));
+}
+
+/* For targets that are probabilities: M = weight ((1 - s) target + s / C). */
+static rt_tensor *soft_coefficients(rt__rule_call *c, double smoothing)
+{
+    const rt__like *like = LIKE(0);
+    rt_tensor *m = ARG(1);
+    if (smoothing > 0.0) {
+        double rest = smoothing / (double)like->shape[class_dim(like)];
+        m = F(add, T(F(mul, T(m), N(1.0 - smoothing))), N(rest));
+    }
+    return ARG(2) ? F(mul, T(m), T(per_class(c, ARG(2)))) : m;
+}
+
+static void soft_target(rt__rule_call *c, rt_tensor *scale, double smoothing)
+{
+    rt_tensor *t = F(log_softmax, T(ARG(0)), I(class_dim(LIKE(0))));
+    t = F(mul, T(t), N(smoothing - 1.0));
+    if (ARG(2)) {
+        t = F(mul, T(t), T(per_class(c, ARG(2))));
+    }
+    GIVE(1, F(mul, T(t), T(scale)));
+}
+
+/* With loss = -sum(M logp), d loss / d logits = softmax * sum(M) - M. */
+RULE(cross_entropy, D | A(0) | A(1) | A(2), D | A(0) | A(1) | A(2))
+{
+    const rt__like *like = LIKE(0);
+    int64_t dim = class_dim(like);
+    double smoothing = c->a[5].f;
+    bool soft = rt_dtype_is_floating(rt_tensor_dtype(ARG(1)));
+    rt_tensor *norm = NULL, *m;
+    if (soft) {
+        int64_t classes = like->shape[dim], numel = ARG(1)->numel;
+        m = soft_coefficients(c, smoothing);
+        norm = F(full_like, T(G), N((double)(numel / classes)));
+    } else {
+        m = index_coefficients(c, c->a[4].i, smoothing, &norm);
+    }
+    rt_tensor *scale = loss_scale(c, &c->a[3], norm);
+    if (WANTS(0)) {
+        rt_tensor *p = F(softmax, T(ARG(0)), I(dim));
+        rt_tensor *total = F(sum, T(m), L(&dim, 1), B(true));
+        rt_tensor *t = F(sub, T(F(mul, T(p), T(total))), T(m));
+        GIVE(0, F(mul, T(t), T(scale)));
+    }
+    if (WANTS(1)) {
+        soft_target(c, scale, smoothing);
+    }
+}
+
+/* --- convolution, pooling ------------------------------------------------------------------- */
+
+#define SHAPE(i) L(LIKE(i)->shape, LIKE(i)->ndim)
+
+RULE(conv2d, D | A(1), D | A(0), D)
+{
+    static const int64_t dims[3] = {0, 2, 3};
+    if (WANTS(0)) {
+        GIVE(0, F(conv2d_input, T(G), T(ARG(1)), SHAPE(0), c->a[3], c->a[4],
+                  c->a[5], c->a[6]));
+    }
+    if (WANTS(1)) {
+        GIVE(1, F(conv2d_weight, T(G), T(ARG(0)), SHAPE(1), c->a[3], c->a[4],
+                  c->a[5], c->a[6]));
+    }
+    if (WANTS(2)) {
+        GIVE(2, F(sum, T(G), L(dims, 3)));
+    }
+}
+
+/* conv2d_input(grad, weight): the same bilinear form, read another way. */
+RULE(conv2d_input, D | A(1), D | A(0))
+{
+    if (WANTS(0)) {
+        GIVE(0, F(conv2d, T(G), T(ARG(1)), NONE, c->a[3], c->a[4], c->a[5],
+                  c->a[6]));
+    }
+    if (WANTS(1)) {
+        GIVE(1, F(conv2d_weight, T(ARG(0)), T(G), SHAPE(1), c->a[3], c->a[4],
+                  c->a[5], c->a[6]));
+    }
+}
+
+RULE(conv2d_weight, D | A(1), D | A(0))
+{
+    if (WANTS(0)) {
+        GIVE(0, F(conv2d, T(ARG(1)), T(G), NONE, c->a[3], c->a[4], c->a[5],
+                  c->a[6]));
+    }
+    if (WANTS(1)) {
+        GIVE(1, F(conv2d_input, T(ARG(0)), T(G), SHAPE(1), c->a[3], c->a[4],
+                  c->a[5], c->a[6]));
+    }
+}
+
+RULE(max_pool2d, D | R(1))
+{
+    const rt__like *like = LIKE(0);
+    int64_t flat[RT_MAX_DIMS], out[RT_MAX_DIMS];
+    int lead = like->ndim - 2;
+    for (int i = 0; i < lead; i++) {
+        flat[i] = out[i] = like->shape[i];
+    }
+    flat[lead] = like->shape[lead] * like->shape[lead + 1];
+    out[lead] = -1;
+    rt_tensor *zeros = F(new_zeros, T(G), L(flat, lead + 1));
+    rt_tensor *at = F(reshape, T(RES(1)), L(out, lead + 1));
+    rt_tensor *g = F(reshape, T(G), L(out, lead + 1));
+    rt_tensor *t = F(scatter_add_, T(zeros), I(lead), T(at), T(g));
+    GIVE(0, F(reshape, T(t), SHAPE(0)));
+}
+
+static rt_value pool_stride(const rt_value *stride, const rt_value *kernel)
+{
+    return stride->kind == RT_K_INTS && stride->count ? *stride : *kernel;
+}
+
+RULE(avg_pool2d, D)
+{
+    GIVE(0, F(avg_pool2d_backward, T(G), SHAPE(0), c->a[1],
+              pool_stride(&c->a[2], &c->a[1]), c->a[3], c->a[5]));
+}
+
+/* Whether pooling rounded its output size up: seen from the shapes. */
+static bool pooled_up(const rt__like *grad, const rt_value *input,
+                      const rt_value *kernel, const rt_value *stride,
+                      const rt_value *padding)
+{
+    for (int i = 0; i < 2; i++) {
+        int64_t size = input->ints[input->count - 2 + i];
+        int64_t k = kernel->ints[kernel->count > 1 ? i : 0];
+        int64_t s = stride->ints[stride->count > 1 ? i : 0];
+        int64_t p = padding->ints[padding->count > 1 ? i : 0];
+        if (grad->shape[grad->ndim - 2 + i] > (size + 2 * p - k) / s + 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+RULE(avg_pool2d_backward, D)
+{
+    bool up = pooled_up(LIKE(0), &c->a[1], &c->a[2], &c->a[3], &c->a[4]);
+    GIVE(0, F(avg_pool2d, T(G), c->a[2], c->a[3], c->a[4], B(up), c->a[5]));
+}
