@@ -479,6 +479,7 @@ uint32_t rt_tensor_version(const rt_tensor *t)
 
 void rt_tensor_bump_version(rt_tensor *t)
 {
+    t->storage->writer = 0;
     rt__bump_version(t);
 }
 

@@ -20,6 +20,9 @@ typedef struct rt__storage {
     void *data;
     size_t bytes;
     rt_device device;
+    uint16_t writer;          /* rt_op_id of the last in-place op, 0: unknown */
+    uint8_t writer_ndim;      /* and what it wrote, for autograd's messages */
+    int32_t writer_shape[4];
     void (*destroy)(void *ctx);  /* of adopted memory; NULL: rt_free(data) */
     void *ctx;
 } rt__storage;

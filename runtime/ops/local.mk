@@ -17,3 +17,4 @@ libruntime_la_SOURCES += \
 	%D%/cpu/index.c \
 	%D%/cpu/join.c \
 	%D%/cpu/move.c %D%/cpu/move.h
+libruntime_la_SOURCES += %D%/cpu/backward.c

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT
+ * Kernels that only gradients call.
+ */
+#include "runtime/ops/op.h"
+
+#include <string.h>
+
+/* --- as_strided_backward ------------------------------------------------------ */
+
+typedef struct geometry {
+    int ndim;
+    const int64_t *shape, *strides;
+    int64_t offset;
+} geometry;
+
+/* One past the last element; the offset itself when there is none. */
+static int64_t end_of(const geometry *g)
+{
+    int64_t last = g->offset;
+    for (int i = 0; i < g->ndim; i++) {
+        if (g->shape[i] == 0) {
+            return g->offset;
+        }
+        last += (g->shape[i] - 1) * g->strides[i];
+    }
+    return last + 1;
+}
+
+static rt_status read_geometry(const rt__call *c, geometry *g, int at)
+{
+    const rt_value *shape = &c->a[at], *strides = &c->a[at + 1];
+    *g = (geometry){shape->count, shape->ints, strides->ints, c->a[at + 2].i};
+    bool good = shape->count == strides->count && g->offset >= 0;
+    for (int i = 0; good && i < g->ndim; i++) {
+        good = g->shape[i] >= 0 && g->strides[i] >= 0;
+    }
+    return good ? RT_OK
+                : rt_fail(c->err, RT_E_ARGUMENT, "%s: sizes, strides and "
+                          "offsets must fit each other and not be negative",
+                          c->name);
+}
+
+/* `line` handles the innermost dimension of two geometries of one shape. */
+typedef void (*line_fn)(char *a, int64_t a_step, const char *b, int64_t b_step,
+                        int64_t n);
+
+static void each_line(const geometry *a, char *pa, const geometry *b,
+                      const char *pb, int64_t size, line_fn line)
+{
+    int64_t at[RT_MAX_DIMS] = {0};
+    int n = a->ndim;
+    int64_t inner = n ? a->shape[n - 1] : 1;
+    int64_t sa = n ? a->strides[n - 1] * size : 0;
+    int64_t sb = n ? b->strides[n - 1] * size : 0;
+    for (;;) {
+        line(pa, sa, pb, sb, inner);
+        int d = n - 2;
+        for (; d >= 0; d--) {
+            pa += a->strides[d] * size;
+            pb += b->strides[d] * size;
+            if (++at[d] < a->shape[d]) {
+                break;
+            }
+            pa -= at[d] * a->strides[d] * size;
+            pb -= at[d] * b->strides[d] * size;
+            at[d] = 0;
+        }
+        if (d < 0) {
+            return;
+        }
+    }
+}
+
+static void add_float32(char *a, int64_t sa, const char *b, int64_t sb,
+                        int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        *(float *)(a + i * sa) += *(const float *)(b + i * sb);
+    }
+}
+
+static void add_float64(char *a, int64_t sa, const char *b, int64_t sb,
+                        int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        *(double *)(a + i * sa) += *(const double *)(b + i * sb);
+    }
+}
+
+static void add_float16(char *a, int64_t sa, const char *b, int64_t sb,
+                        int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        void *to = a + i * sa;
+        rt__store_float(RT_FLOAT16, to,
+                        rt__load_float(RT_FLOAT16, to)
+                            + rt__load_float(RT_FLOAT16, b + i * sb));
+    }
+}
+
+static void add_bfloat16(char *a, int64_t sa, const char *b, int64_t sb,
+                         int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        void *to = a + i * sa;
+        rt__store_float(RT_BFLOAT16, to,
+                        rt__load_float(RT_BFLOAT16, to)
+                            + rt__load_float(RT_BFLOAT16, b + i * sb));
+    }
+}
+
+static line_fn adder(rt_dtype d)
+{
+    switch (d) {
+    case RT_FLOAT32:
+        return add_float32;
+    case RT_FLOAT64:
+        return add_float64;
+    case RT_FLOAT16:
+        return add_float16;
+    case RT_BFLOAT16:
+        return add_bfloat16;
+    default:
+        return NULL;
+    }
+}
+
+/* Zeros as long as both geometries need, with the gradient's elements added
+ * where `from` has them. */
+static rt_status scatter(const rt__call *c, rt_tensor **out,
+                         const geometry *to, const geometry *from)
+{
+    rt_tensor *grad = rt__arg(c, 0), *flat = NULL;
+    int64_t extent = end_of(to), end = end_of(from);
+    line_fn add = adder((rt_dtype)grad->dtype);
+    geometry source = {grad->ndim, grad->shape, grad->strides, 0};
+    extent = extent > end ? extent : end;
+    if (!add) {
+        return rt_fail(c->err, RT_E_DTYPE, "%s: gradients are floating, got %s",
+                       c->name, rt_dtype_name((rt_dtype)grad->dtype));
+    }
+    if (grad->ndim != from->ndim
+        || (grad->ndim && memcmp(grad->shape, from->shape,
+                                 sizeof(int64_t) * grad->ndim))) {
+        return rt_fail(c->err, RT_E_SHAPE, "%s: the gradient does not have the "
+                       "given size", c->name);
+    }
+    rt_status s = rt_tensor_new(&flat, (rt_dtype)grad->dtype, 1, &extent,
+                                c->err);
+    if (s != RT_OK) {
+        return s;
+    }
+    int64_t size = (int64_t)rt_dtype_size((rt_dtype)grad->dtype);
+    if (extent) {
+        memset(flat->data, 0, (size_t)(extent * size));
+    }
+    if (grad->numel) {
+        each_line(from, flat->data + from->offset * size, &source, grad->data,
+                  size, add);
+    }
+    *out = flat;
+    return RT_OK;
+}
+
+static bool is_plain(const geometry *g, int64_t extent)
+{
+    int64_t step = 1;
+    for (int i = g->ndim - 1; i >= 0; i--) {
+        if (g->shape[i] != 1 && g->strides[i] != step) {
+            return false;
+        }
+        step *= g->shape[i];
+    }
+    return g->offset == 0 && step == extent;
+}
+
+RT_KERNEL(as_strided_backward)
+{
+    geometry to, from;
+    rt_tensor *flat = NULL, *result = NULL;
+    rt_status s = read_geometry(c, &to, 1);
+    s = s == RT_OK ? read_geometry(c, &from, 4) : s;
+    s = s == RT_OK ? scatter(c, &flat, &to, &from) : s;
+    if (s != RT_OK) {
+        return s;
+    }
+    int64_t strides[RT_MAX_DIMS];
+    rt__shape_strides(to.ndim, to.shape, strides);
+    bool plain = is_plain(&to, flat->numel);
+    s = rt__tensor_over(&result, flat->storage, (rt_dtype)flat->dtype, to.ndim,
+                        to.shape, plain ? strides : to.strides, to.offset,
+                        c->err);
+    rt_release(flat);
+    return s == RT_OK ? rt__result_steal(c, 0, result) : s;
+}
