@@ -8,13 +8,13 @@
 #include <pthread.h>
 #include <string.h>
 
-/* Steps are weak while their families are being written: an absent one is
- * NULL, and rt_call answers RT_E_UNSUPPORTED for its ops. */
 #define OP(id, schema, infer, kernel, gradient, doc)                           \
-    rt_status rt__infer_##infer(rt__call *c) __attribute__((weak));            \
-    rt_status rt__kernel_##kernel(rt__call *c) __attribute__((weak));
+    rt_status rt__infer_##infer(rt__call *c);                                  \
+    rt_status rt__kernel_##kernel(rt__call *c);
 #include "runtime/ops/ops.def"
 #undef OP
+
+#include "runtime/ops/pending.h"
 
 /* Tokens that name no function: the other step does the work. */
 rt_status rt__infer_own(rt__call *c)

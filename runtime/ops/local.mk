@@ -2,19 +2,22 @@ libruntime_la_SOURCES += \
 	%D%/bind.c \
 	%D%/call.c \
 	%D%/catalog.c \
+	%D%/creation.c \
+	%D%/indexing.c \
+	%D%/infer.c %D%/infer.h \
+	%D%/infer_elementwise.c \
 	%D%/iterator.c %D%/iterator.h \
 	%D%/op.h \
 	%D%/ops.def \
+	%D%/pending.h \
 	%D%/schema.c \
-	%D%/value.c
-libruntime_la_SOURCES += \
-	%D%/creation.c \
-	%D%/families.c \
-	%D%/indexing.c \
 	%D%/shapes.c \
+	%D%/value.c \
 	%D%/views.c \
 	%D%/cpu/gather.c \
 	%D%/cpu/index.c \
 	%D%/cpu/join.c \
 	%D%/cpu/move.c %D%/cpu/move.h
 libruntime_la_SOURCES += %D%/cpu/backward.c
+
+include %D%/cpu/local.mk

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Between tensors and the dense loops of elementwise_kernels.c: operands that
+ * are strided, repeated or of another dtype pass through small buffers that
+ * stay in the first-level cache.
+ */
+#include "runtime/ops/cpu/elementwise.h"
+
+#include "runtime/base/pool.h"
+#include "runtime/ops/iterator.h"
+
+#include <string.h>
+
+#define OPERANDS (RT_ELEMENTWISE_INPUTS + 1)
+#define BLOCK 512       /* elements of a buffer */
+#define GRAIN 16384     /* elements a piece of parallel work */
+
+static const bool gives_bool[RT_EW_COUNT] = {
+#define EW1(name, i, f, d)
+#define EW1F(name, f, d)
+#define EW1B(name, i, f) [RT_EW_##name] = true,
+#define EW2(name, i, f, d)
+#define EW2F(name, f, d)
+#define EW2I(name, i)
+#define EW2B(name, i, f) [RT_EW_##name] = true,
+#include "runtime/ops/cpu/elementwise.def"
+    [RT_EW_isclose] = true,
+};
+
+typedef struct job {
+    rt__elementwise_fn fn;
+    const rt__params *p;
+    int n;                              /* operands */
+    rt__convert_fn convert[OPERANDS];   /* to or from the kernel's dtype */
+    bool same[OPERANDS];                /* dtype is the kernel's already */
+    int64_t size[OPERANDS];             /* of an element in the kernel */
+    int64_t stride[OPERANDS];           /* of the flat case */
+    char *data[OPERANDS];
+} job;
+
+static bool is_half(rt_dtype d)
+{
+    return d == RT_FLOAT16 || d == RT_BFLOAT16;
+}
+
+/* Copies operand i's next m elements into `room` unless they can be used where
+ * they are. A repeated element is spread once, for all blocks. */
+static void *take_input(const job *j, int i, char *room, char *const *data,
+                        const int64_t *strides, int64_t at, int64_t m)
+{
+    if (j->same[i] && strides[i] == j->size[i]) {
+        return data[i] + at * strides[i];
+    }
+    if (at == 0 || strides[i] != 0) {
+        j->convert[i](room, j->size[i], data[i] + at * strides[i], strides[i],
+                      m);
+    }
+    return room;
+}
+
+static void run_buffered(const job *j, char *const *data,
+                         const int64_t *strides, int64_t n)
+{
+    char room[OPERANDS][BLOCK * 8] __attribute__((aligned(64)));
+    bool direct = j->same[0] && strides[0] == j->size[0];
+    for (int64_t at = 0; at < n; at += BLOCK) {
+        int64_t m = n - at < BLOCK ? n - at : BLOCK;
+        void *d[OPERANDS];
+        for (int i = 1; i < j->n; i++) {
+            d[i] = take_input(j, i, room[i], data, strides, at, m);
+        }
+        d[0] = direct ? data[0] + at * strides[0] : room[0];
+        j->fn(d, m, j->p);
+        if (!direct) {
+            j->convert[0](data[0] + at * strides[0], strides[0], room[0],
+                          j->size[0], m);
+        }
+    }
+}
+
+static void run_inner(void *ctx, char *const *data, const int64_t *strides,
+                      int64_t n)
+{
+    const job *j = ctx;
+    void *d[OPERANDS];
+    for (int i = 0; i < j->n; i++) {
+        if (!j->same[i] || strides[i] != j->size[i]) {
+            run_buffered(j, data, strides, n);
+            return;
+        }
+        d[i] = data[i];
+    }
+    j->fn(d, n, j->p);
+}
+
+static void run_flat(void *ctx, int64_t begin, int64_t end)
+{
+    const job *j = ctx;
+    char *data[OPERANDS];
+    for (int i = 0; i < j->n; i++) {
+        data[i] = j->data[i] + begin * j->stride[i];
+    }
+    run_inner(ctx, data, j->stride, end - begin);
+}
+
+/* Dense operands of the output's size, and single numbers: no iterator. */
+static bool is_flat(job *j, rt_tensor *const *t)
+{
+    for (int i = 0; i < j->n; i++) {
+        bool dense = (t[i]->flags & RT_F_CONTIGUOUS) &&
+                     t[i]->numel == t[0]->numel;
+        if (!dense && (i == 0 || t[i]->numel != 1)) {
+            return false;
+        }
+        j->data[i] = t[i]->data;
+        j->stride[i] =
+            dense ? (int64_t)rt_dtype_size((rt_dtype)t[i]->dtype) : 0;
+    }
+    return true;
+}
+
+static rt_status interrupted(const char *name, rt_error *err)
+{
+    return rt_fail(err, RT_E_INTERRUPT, "%s: interrupted", name);
+}
+
+static rt_status run(const char *name, job *j, rt_tensor *const *t,
+                     rt_error *err)
+{
+    int64_t n = t[0]->numel;
+    if (n == 0) {
+        return RT_OK;
+    }
+    if (is_flat(j, t)) {
+        if (n <= GRAIN) {
+            run_flat(j, 0, n);
+            return RT_OK;
+        }
+        return rt__parallel(n, GRAIN, run_flat, j) ? RT_OK
+                                                   : interrupted(name, err);
+    }
+    rt__iter it;
+    rt__iter_init(&it, t, j->n);
+    return rt__iter_run(&it, run_inner, j, name, err);
+}
+
+/* --- overlap ------------------------------------------------------------------ */
+
+static bool same_layout(const rt_tensor *a, const rt_tensor *b)
+{
+    if (a->data != b->data || a->dtype != b->dtype || !rt__same_shape(a, b)) {
+        return false;
+    }
+    return memcmp(a->strides, b->strides, a->ndim * sizeof *a->strides) == 0;
+}
+
+/* First and last byte that t touches. */
+static void span(const rt_tensor *t, char **low, char **high)
+{
+    int64_t size = (int64_t)rt_dtype_size((rt_dtype)t->dtype);
+    *low = t->data;
+    *high = t->data + size;
+    for (int d = 0; d < t->ndim; d++) {
+        int64_t reach = (t->shape[d] - 1) * t->strides[d] * size;
+        *(reach < 0 ? low : high) += reach;
+    }
+}
+
+static bool clashes(const rt_tensor *out, const rt_tensor *in)
+{
+    if (out->storage != in->storage || out->numel == 0 || in->numel == 0 ||
+        same_layout(out, in)) {
+        return false;
+    }
+    char *a, *b, *c, *d;
+    span(out, &a, &b);
+    span(in, &c, &d);
+    return a < d && c < b;
+}
+
+/* --- elementwise ----------------------------------------------------------------- */
+
+static rt_status no_kernel(const char *name, rt_dtype dtype, rt_error *err)
+{
+    rt_status s = rt_fail(err, RT_E_DTYPE, "%s: not defined for %s", name,
+                          rt_dtype_name(dtype));
+    rt_error_help(err, "convert the tensor first, e.g. with to(%s)",
+                  rt_dtype_is_floating(dtype) ? "int64" : "float32");
+    return s;
+}
+
+/* Copies inputs that overlap the output; `owned` are to be released. */
+static rt_status separate(const char *name, rt_tensor **t, int n,
+                          rt_tensor **owned, rt_error *err)
+{
+    for (int i = 1; i < n; i++) {
+        if (clashes(t[0], t[i])) {
+            rt_status s = rt__tensor_like(&owned[i], t[i],
+                                          (rt_dtype)t[i]->dtype, err);
+            if (s == RT_OK) {
+                s = rt__copy(name, owned[i], t[i], err);
+            }
+            if (s != RT_OK) {
+                return s;
+            }
+            t[i] = owned[i];
+        }
+    }
+    return RT_OK;
+}
+
+rt_status rt__elementwise(const char *name, rt__ew op, rt_dtype compute,
+                          rt_tensor *out, rt_tensor *const *in, int n,
+                          const rt__params *p, rt_error *err)
+{
+    static const rt__params none;
+    rt_dtype k = is_half(compute) ? RT_FLOAT32 : compute;
+    const rt__convert_table *convert = RT_ISA_TABLE(convert);
+    rt_tensor *t[OPERANDS] = {out}, *owned[OPERANDS] = {NULL};
+    job j = {.fn = RT_ISA_TABLE(elementwise)->fn[op][k], .p = p ? p : &none,
+             .n = n + 1};
+    if (!j.fn) {
+        return no_kernel(name, compute, err);
+    }
+    bool shared = false;
+    for (int i = 0; i <= n; i++) {
+        t[i] = i ? in[i - 1] : out;
+        rt_dtype own = (rt_dtype)t[i]->dtype;
+        rt_dtype want = i == 0   ? (gives_bool[op] ? RT_BOOL : k)
+                        : i == 1 && op == RT_EW_where ? RT_BOOL
+                                                      : k;
+        j.same[i] = own == want;
+        j.size[i] = (int64_t)rt_dtype_size(want);
+        j.convert[i] = i ? convert->fn[own][want] : convert->fn[want][own];
+        shared |= i && t[i]->storage == out->storage;
+    }
+    rt_status s = shared ? separate(name, t, n + 1, owned, err) : RT_OK;
+    if (s == RT_OK) {
+        s = run(name, &j, t, err);
+    }
+    for (int i = 1; shared && i <= n; i++) {
+        rt_release(owned[i]);
+    }
+    return s;
+}
+
+/* --- copying --------------------------------------------------------------------- */
+
+#define TILE 32
+
+typedef struct tile_job {
+    const rt__iter *it;
+    int other;             /* the input's fastest dimension; the output's is 0 */
+    int64_t bands;         /* tiles along `other` */
+    int size;
+} tile_job;
+
+/* One band: TILE steps along `other`, all of dimension 0. */
+static void copy_band(const tile_job *j, int64_t band)
+{
+    const rt__iter *it = j->it;
+    int64_t rest = band / j->bands, start = band % j->bands * TILE;
+    int64_t rows = it->shape[j->other] - start;
+    char *out = it->data[0] + start * it->strides[0][j->other];
+    const char *in = it->data[1] + start * it->strides[1][j->other];
+    for (int d = 1; d < it->ndim; d++) {
+        if (d != j->other) {
+            out += rest % it->shape[d] * it->strides[0][d];
+            in += rest % it->shape[d] * it->strides[1][d];
+            rest /= it->shape[d];
+        }
+    }
+    rows = rows < TILE ? rows : TILE;
+    for (int64_t i = 0; i < it->shape[0]; i += TILE) {
+        int64_t n = it->shape[0] - i < TILE ? it->shape[0] - i : TILE;
+        RT_ISA_TABLE(convert)->transpose(
+            out + i * j->size, it->strides[0][j->other],
+            in + i * it->strides[1][0], it->strides[1][0], (int)n, (int)rows,
+            j->size);
+    }
+}
+
+static void copy_bands(void *ctx, int64_t begin, int64_t end)
+{
+    for (int64_t i = begin; i < end; i++) {
+        copy_band(ctx, i);
+    }
+}
+
+/* Where input and output disagree on the fastest dimension, walking either way
+ * misses the cache: go tile by tile. */
+static bool copy_tiles(const rt__iter *it, int size, bool *stopped)
+{
+    if (it->ndim < 2 || it->strides[0][0] != size ||
+        it->strides[1][0] == size || it->shape[0] < 8) {
+        return false;
+    }
+    int other = 1;
+    while (other < it->ndim && it->strides[1][other] != size) {
+        other++;
+    }
+    if (other == it->ndim || it->shape[other] < 8) {
+        return false;
+    }
+    tile_job j = {it, other, (it->shape[other] + TILE - 1) / TILE, size};
+    int64_t bands = j.bands;
+    for (int d = 1; d < it->ndim; d++) {
+        bands *= d == other ? 1 : it->shape[d];
+    }
+    int64_t grain = GRAIN / (TILE * it->shape[0]) + 1;
+    *stopped = !rt__parallel(bands, grain, copy_bands, &j);
+    return true;
+}
+
+static void copy_inner(void *ctx, char *const *data, const int64_t *strides,
+                       int64_t n)
+{
+    rt__convert_fn *fn = ctx;
+    (*fn)(data[0], strides[0], data[1], strides[1], n);
+}
+
+rt_status rt__copy(const char *name, rt_tensor *out, rt_tensor *in,
+                   rt_error *err)
+{
+    rt_dtype from = (rt_dtype)in->dtype, to = (rt_dtype)out->dtype;
+    if (same_layout(out, in) || out->numel == 0) {
+        return RT_OK;
+    }
+    if (clashes(out, in)) {
+        rt_tensor *apart;
+        rt_status s = rt__tensor_like(&apart, in, from, err);
+        if (s == RT_OK) {
+            s = rt__copy(name, apart, in, err);
+            s = s == RT_OK ? rt__copy(name, out, apart, err) : s;
+            rt_release(apart);
+        }
+        return s;
+    }
+    rt__convert_fn fn = RT_ISA_TABLE(convert)->fn[from][to];
+    rt_tensor *t[] = {out, in};
+    rt__iter it;
+    bool stopped;
+    rt__iter_init(&it, t, 2);
+    if (from == to && copy_tiles(&it, (int)rt_dtype_size(to), &stopped)) {
+        return stopped ? interrupted(name, err) : RT_OK;
+    }
+    return rt__iter_run(&it, copy_inner, &fn, name, err);
+}
+
+rt_status rt__contiguous_as(rt_tensor **out, rt_tensor *t, rt_dtype dtype,
+                            const char *name, rt_error *err)
+{
+    if (t->dtype == dtype && (t->flags & RT_F_CONTIGUOUS)) {
+        *out = rt_retain(t);
+        return RT_OK;
+    }
+    rt_tensor *copy;
+    rt_status s = rt_tensor_new(&copy, dtype, t->ndim, t->shape, err);
+    if (s != RT_OK) {
+        return s;
+    }
+    s = rt__copy(name, copy, t, err);
+    if (s != RT_OK) {
+        rt_release(copy);
+        return s;
+    }
+    *out = copy;
+    return RT_OK;
+}
+
+/* --- filling ----------------------------------------------------------------------- */
+
+typedef struct fill_job {
+    rt__convert_fn fn;
+    const char *value;
+} fill_job;
+
+static void fill_inner(void *ctx, char *const *data, const int64_t *strides,
+                       int64_t n)
+{
+    const fill_job *j = ctx;
+    j->fn(data[0], strides[0], j->value, 0, n);
+}
+
+static rt_status fill(const char *name, rt_tensor *t, const void *value,
+                      rt_error *err)
+{
+    fill_job j = {RT_ISA_TABLE(convert)->fn[t->dtype][t->dtype], value};
+    rt__iter it;
+    rt__iter_init(&it, &t, 1);
+    return rt__iter_run(&it, fill_inner, &j, name, err);
+}
+
+rt_status rt__fill_float(const char *name, rt_tensor *t, double v,
+                         rt_error *err)
+{
+    char value[8] __attribute__((aligned(8)));
+    RT_ISA_TABLE(convert)->fn[RT_FLOAT64][t->dtype](value, 8,
+                                                    (const char *)&v, 8, 1);
+    return fill(name, t, value, err);
+}
+
+rt_status rt__fill_int(const char *name, rt_tensor *t, int64_t v,
+                       rt_error *err)
+{
+    char value[8] __attribute__((aligned(8)));
+    RT_ISA_TABLE(convert)->fn[RT_INT64][t->dtype](value, 8, (const char *)&v,
+                                                  8, 1);
+    return fill(name, t, value, err);
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT
+ * The loops of elementwise.def, for every type; compiled per instruction set.
+ */
+#include "runtime/ops/cpu/isa.h"
+#include "runtime/ops/cpu/vec.h"
+
+#include <limits.h>
+
+/* --- what the rows call ---------------------------------------------------- */
+
+/* The caller has refused zero divisors; -1 would overflow on the smallest. */
+#define quotient(a, b) ((b) == -1 ? -(a) : (a) / (b))
+#define modulo(a, b) ((b) == -1 ? 0 : (a) % (b))
+
+V_INLINE int64_t floor_quotient(int64_t a, int64_t b)
+{
+    int64_t q = quotient(a, b);
+    return q - (modulo(a, b) != 0 && ((a < 0) != (b < 0)));
+}
+
+V_INLINE int64_t floor_modulo(int64_t a, int64_t b)
+{
+    int64_t m = modulo(a, b);
+    return m != 0 && ((m < 0) != (b < 0)) ? m + b : m;
+}
+
+V_INLINE int64_t shift_left(int64_t a, int64_t b, int bits)
+{
+    return b < 0 || b >= bits ? 0 : a << b;
+}
+
+V_INLINE int64_t shift_right(int64_t a, int64_t b, int bits)
+{
+    return a >> (b < 0 || b >= bits ? bits - 1 : b);
+}
+
+/* Negative exponents: 1 and -1 stay what they are, the rest is 0. */
+static int64_t integer_power(int64_t a, int64_t b)
+{
+    if (b < 0) {
+        return a == 1 ? 1 : a == -1 ? (b & 1 ? -1 : 1) : 0;
+    }
+    int64_t y = 1;
+    for (; b; b >>= 1) {
+        y = b & 1 ? y * a : y;
+        a *= a;
+    }
+    return y;
+}
+
+#define FLOAT_HELPERS(suffix, T, FMOD, FLOOR, TANH)                            \
+    V_INLINE T clamp_##suffix(T x, T low, T high)                              \
+    {                                                                          \
+        T y = x < low ? low : x;                                               \
+        return y > high ? high : y;                                            \
+    }                                                                          \
+    V_INLINE T gelu_tanh_##suffix(T x)                                         \
+    {                                                                          \
+        T u = (T)0.79788456080286535588 * (x + (T)0.044715 * x * x * x);       \
+        return (T)0.5 * x * (1 + TANH(u));                                     \
+    }                                                                          \
+    V_INLINE T remainder_##suffix(T a, T b)                                    \
+    {                                                                          \
+        T m = FMOD(a, b);                                                      \
+        return m != 0 && ((b < 0) != (m < 0)) ? m + b : m;                     \
+    }                                                                          \
+    /* Consistent with remainder: q * b + remainder == a up to rounding. */    \
+    V_INLINE T floor_divide_##suffix(T a, T b)                                 \
+    {                                                                          \
+        if (b == 0) {                                                          \
+            return a / b;                                                      \
+        }                                                                      \
+        T m = FMOD(a, b), q = (a - m) / b;                                     \
+        q = m != 0 && ((b < 0) != (m < 0)) ? q - 1 : q;                        \
+        T f = FLOOR(q);                                                        \
+        return q == 0 ? (a / b < 0 || (a / b == 0 && signbit(a / b))           \
+                             ? -(T)0 : (T)0)                                   \
+                      : f + (q - f > (T)0.5);                                  \
+    }
+FLOAT_HELPERS(f32, float, fmodf, floorf, v_tanh)
+FLOAT_HELPERS(f64, double, fmod, floor, tanh)
+
+/* --- loops ------------------------------------------------------------------ */
+
+#define LOOP1(id, T, R, P, expr)                                               \
+    static void id(void *const *data, int64_t n, const rt__params *p)          \
+    {                                                                          \
+        const T *in = data[1];                                                 \
+        R *out = data[0];                                                      \
+        const T P0 = (T)p->P[0], P1 = (T)p->P[1];                              \
+        (void)P0;                                                              \
+        (void)P1;                                                              \
+        RT_VECTORISE                                                           \
+        for (int64_t i = 0; i < n; i++) {                                      \
+            T x = in[i];                                                       \
+            (void)x;                                                           \
+            out[i] = (R)(expr);                                                \
+        }                                                                      \
+    }
+#define LOOP2(id, T, R, P, expr)                                               \
+    static void id(void *const *data, int64_t n, const rt__params *p)          \
+    {                                                                          \
+        const T *left = data[1], *right = data[2];                             \
+        R *out = data[0];                                                      \
+        const T P0 = (T)p->P[0];                                               \
+        (void)P0;                                                              \
+        RT_VECTORISE                                                           \
+        for (int64_t i = 0; i < n; i++) {                                      \
+            T a = left[i], b = right[i];                                       \
+            out[i] = (R)(expr);                                                \
+        }                                                                      \
+    }
+
+#define INTS1(name, e)                                                         \
+    LOOP1(k_##name##_u8, uint8_t, uint8_t, i, e)                                   \
+    LOOP1(k_##name##_i32, int32_t, int32_t, i, e)                                  \
+    LOOP1(k_##name##_i64, int64_t, int64_t, i, e)
+#define INTS2(name, e)                                                         \
+    LOOP2(k_##name##_u8, uint8_t, uint8_t, i, e)                                   \
+    LOOP2(k_##name##_i32, int32_t, int32_t, i, e)                                  \
+    LOOP2(k_##name##_i64, int64_t, int64_t, i, e)
+#define EW1(name, ei, ef, ed)                                                     \
+    INTS1(name, ei)                                                             \
+    EW1F(name, ef, ed)
+#define EW1F(name, ef, ed)                                                       \
+    LOOP1(k_##name##_f32, float, float, f, ef)                                      \
+    LOOP1(k_##name##_f64, double, double, f, ed)
+#define EW1B(name, ei, ef)                                                       \
+    LOOP1(k_##name##_u8, uint8_t, uint8_t, i, ei)                                   \
+    LOOP1(k_##name##_i32, int32_t, uint8_t, i, ei)                                  \
+    LOOP1(k_##name##_i64, int64_t, uint8_t, i, ei)                                  \
+    LOOP1(k_##name##_f32, float, uint8_t, f, ef)                                    \
+    LOOP1(k_##name##_f64, double, uint8_t, f, ef)
+#define EW2(name, ei, ef, ed)                                                     \
+    INTS2(name, ei)                                                             \
+    EW2F(name, ef, ed)
+#define EW2F(name, ef, ed)                                                       \
+    LOOP2(k_##name##_f32, float, float, f, ef)                                      \
+    LOOP2(k_##name##_f64, double, double, f, ed)
+#define EW2I(name, ei) INTS2(name, ei)
+#define EW2B(name, ei, ef)                                                       \
+    LOOP2(k_##name##_u8, uint8_t, uint8_t, i, ei)                                   \
+    LOOP2(k_##name##_i32, int32_t, uint8_t, i, ei)                                  \
+    LOOP2(k_##name##_i64, int64_t, uint8_t, i, ei)                                  \
+    LOOP2(k_##name##_f32, float, uint8_t, f, ef)                                    \
+    LOOP2(k_##name##_f64, double, uint8_t, f, ef)
+#include "runtime/ops/cpu/elementwise.def"
+#undef EW1
+#undef EW1F
+#undef EW1B
+#undef EW2
+#undef EW2F
+#undef EW2I
+#undef EW2B
+
+/* sin and cos reduce their argument in float64, which holds up to a limit;
+ * blocks with larger arguments go to libm. */
+#define TRIG(name, VECTOR, LIBM, LIBM64)                                       \
+    static void k_##name##_f32(void *const *data, int64_t n, const rt__params *p)  \
+    {                                                                          \
+        const float *in = data[1];                                             \
+        float *out = data[0];                                                  \
+        for (int64_t start = 0; start < n; start += 64) {                      \
+            int64_t end = start + 64 < n ? start + 64 : n;                     \
+            int large = 0;                                                     \
+            for (int64_t i = start; i < end; i++) {                            \
+                large |= !(v_abs(in[i]) <= V_TRIG_LIMIT);                      \
+            }                                                                  \
+            if (large) {                                                       \
+                for (int64_t i = start; i < end; i++) {                        \
+                    out[i] = LIBM(in[i]);                                      \
+                }                                                              \
+                continue;                                                      \
+            }                                                                  \
+            RT_VECTORISE                                                       \
+            for (int64_t i = start; i < end; i++) {                            \
+                out[i] = VECTOR(in[i]);                                        \
+            }                                                                  \
+        }                                                                      \
+    }                                                                          \
+    LOOP1(k_##name##_f64, double, double, f, LIBM64(x))
+TRIG(sin, v_sin, sinf, sin)
+TRIG(cos, v_cos, cosf, cos)
+
+#define ISCLOSE(suffix, T)                                                     \
+    static void k_isclose_##suffix(void *const *data, int64_t n,                 \
+                                 const rt__params *p)                          \
+    {                                                                          \
+        const T *left = data[1], *right = data[2];                             \
+        uint8_t *out = data[0];                                                \
+        const double rtol = p->f[0], atol = p->f[1];                           \
+        const int equal_nan = (int)p->i[0];                                    \
+        for (int64_t i = 0; i < n; i++) {                                      \
+            double a = (double)left[i], b = (double)right[i];                  \
+            double gap = fabs(a - b), room = atol + fabs(rtol * b);            \
+            out[i] = a == b || (isfinite(gap) && gap <= room) ||               \
+                     (equal_nan && a != a && b != b);                          \
+        }                                                                      \
+    }
+ISCLOSE(u8, uint8_t)
+ISCLOSE(i32, int32_t)
+ISCLOSE(i64, int64_t)
+ISCLOSE(f32, float)
+ISCLOSE(f64, double)
+
+#define WHERE(suffix, T)                                                       \
+    static void k_where_##suffix(void *const *data, int64_t n,                   \
+                               const rt__params *p)                            \
+    {                                                                          \
+        const uint8_t *c = data[1];                                            \
+        const T *a = data[2], *b = data[3];                                    \
+        T *out = data[0];                                                      \
+        RT_VECTORISE                                                           \
+        for (int64_t i = 0; i < n; i++) {                                      \
+            T yes = a[i], no = b[i];                                           \
+            out[i] = c[i] ? yes : no;                                          \
+        }                                                                      \
+    }
+WHERE(u8, uint8_t)
+WHERE(i32, int32_t)
+WHERE(i64, int64_t)
+WHERE(f32, float)
+WHERE(f64, double)
+
+/* --- the table ---------------------------------------------------------------- */
+
+#define INTEGERS(name)                                                         \
+    [RT_BOOL] = k_##name##_u8, [RT_UINT8] = k_##name##_u8, [RT_INT32] = k_##name##_i32,    \
+    [RT_INT64] = k_##name##_i64
+#define FLOATS(name) [RT_FLOAT32] = k_##name##_f32, [RT_FLOAT64] = k_##name##_f64
+#define ALL(name) [RT_EW_##name] = {INTEGERS(name), FLOATS(name)}
+
+const rt__elementwise_table RT_ISA_NAME(elementwise) = {{
+#define EW1(name, e, f, d) ALL(name),
+#define EW1F(name, f, d) [RT_EW_##name] = {FLOATS(name)},
+#define EW1B(name, e, f) ALL(name),
+#define EW2(name, e, f, d) ALL(name),
+#define EW2F(name, f, d) [RT_EW_##name] = {FLOATS(name)},
+#define EW2I(name, e) [RT_EW_##name] = {INTEGERS(name)},
+#define EW2B(name, e, f) ALL(name),
+#include "runtime/ops/cpu/elementwise.def"
+    [RT_EW_sin] = {FLOATS(sin)},
+    [RT_EW_cos] = {FLOATS(cos)},
+    ALL(isclose),
+    ALL(where),
+}};

@@ -1,0 +1,31 @@
+# Kernels, compiled once per instruction set. -ftree-vectorize and the cost
+# model are given by name so that they hold under any -O level.
+ops_kernels = \
+	%D%/convert_kernels.c \
+	%D%/elementwise_kernels.c
+ops_kernel_cflags = $(AM_CFLAGS) -ftree-vectorize \
+	-fvect-cost-model=dynamic -fwrapv -Wno-type-limits
+
+noinst_LTLIBRARIES += libops_baseline.la
+libops_baseline_la_SOURCES = $(ops_kernels)
+libops_baseline_la_CPPFLAGS = $(AM_CPPFLAGS) -DRT_ISA_SUFFIX=baseline
+libops_baseline_la_CFLAGS = $(ops_kernel_cflags)
+libruntime_la_LIBADD += libops_baseline.la
+
+if X86
+noinst_LTLIBRARIES += libops_avx2.la libops_avx512.la
+libops_avx2_la_SOURCES = $(ops_kernels)
+libops_avx2_la_CPPFLAGS = $(AM_CPPFLAGS) -DRT_ISA_SUFFIX=avx2
+libops_avx2_la_CFLAGS = $(ops_kernel_cflags) -mavx2 -mfma -mbmi2 -mf16c
+libops_avx512_la_SOURCES = $(ops_kernels)
+libops_avx512_la_CPPFLAGS = $(AM_CPPFLAGS) -DRT_ISA_SUFFIX=avx512
+libops_avx512_la_CFLAGS = $(ops_kernel_cflags) -mavx2 -mfma -mbmi2 -mf16c \
+	-mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
+libruntime_la_LIBADD += libops_avx2.la libops_avx512.la
+endif
+
+libruntime_la_SOURCES += \
+	%D%/arithmetic.c \
+	%D%/elementwise.c %D%/elementwise.h \
+	%D%/elementwise.def \
+	%D%/isa.h %D%/vec.h
