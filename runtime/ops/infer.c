@@ -3,6 +3,8 @@
  */
 #include "runtime/ops/infer.h"
 
+#include "runtime/ops/cpu/move.h"
+
 #include <string.h>
 
 rt_dtype rt__float_type(rt_dtype d)
@@ -14,27 +16,6 @@ rt_status rt__refuse_dtype(const rt__call *c, rt_dtype d, const char *expected)
 {
     return rt_fail(c->err, RT_E_DTYPE, "%s: expected %s, got %s", c->name,
                    expected, rt_dtype_name(d));
-}
-
-rt_status rt__check_writable(const rt__call *c, const rt_tensor *t)
-{
-    if (t->flags & RT_F_READONLY) {
-        rt_status s = rt_fail(c->err, RT_E_ARGUMENT,
-                              "%s: the tensor's memory is read-only", c->name);
-        rt_error_help(c->err, "write to a clone()");
-        return s;
-    }
-    for (int d = 0; d < t->ndim; d++) {
-        if (t->strides[d] == 0 && t->shape[d] > 1) {
-            rt_status s = rt_fail(c->err, RT_E_ARGUMENT,
-                                  "%s: the tensor is expanded: one element in "
-                                  "memory stands for several along dimension "
-                                  "%d", c->name, d);
-            rt_error_help(c->err, "write to a clone()");
-            return s;
-        }
-    }
-    return RT_OK;
 }
 
 static int category(rt_dtype d)
@@ -88,7 +69,7 @@ rt_status rt__check_fits(const rt__call *c, const rt_tensor *self,
 
 rt_status rt__result_self(rt__call *c)
 {
-    rt_status s = rt__check_writable(c, rt__arg(c, 0));
+    rt_status s = rt__check_writable(rt__arg(c, 0), c->name, c->err);
     return s == RT_OK ? rt__result_steal(c, 0, rt_retain(rt__arg(c, 0))) : s;
 }
 

@@ -8,9 +8,6 @@
 
 /* d itself when floating, else the default dtype. */
 rt_dtype rt__float_type(rt_dtype d);
-/* Refuses a tensor that must not be written: read-only memory, or one element
- * that stands for several. */
-rt_status rt__check_writable(const rt__call *c, const rt_tensor *t);
 /* Refuses results of a category that t's dtype cannot hold. */
 rt_status rt__check_cast(const rt__call *c, rt_dtype from, const rt_tensor *t);
 /* Refuses other if it does not broadcast to self's very shape. */
