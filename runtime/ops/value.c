@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Values: giving back results, and the one number in a tensor.
+ * Values: giving back results.
  */
 #include "runtime/core/tensor.h"
 
@@ -47,28 +47,4 @@ void rt_value_release(rt_value *v)
         break;
     }
     *v = RT_UNSET;
-}
-
-rt_status rt_tensor_item(rt_value *out, const rt_tensor *t, rt_error *err)
-{
-    rt_dtype d = (rt_dtype)t->dtype;
-    if (t->numel != 1) {
-        char shape[64];
-        rt_status s = rt_fail(err, RT_E_SHAPE,
-                              "item: a tensor of shape %s has %lld elements, "
-                              "expected one",
-                              rt__shape_format(shape, sizeof shape, t->ndim,
-                                               t->shape),
-                              (long long)t->numel);
-        rt_error_help(err, "index it first, or use tolist()");
-        return s;
-    }
-    if (rt_dtype_is_floating(d)) {
-        *out = RT_V_FLOAT(rt__load_float(d, t->data));
-    } else if (d == RT_BOOL) {
-        *out = RT_V_BOOL(rt__load_int(d, t->data) != 0);
-    } else {
-        *out = RT_V_INT(rt__load_int(d, t->data));
-    }
-    return RT_OK;
 }
