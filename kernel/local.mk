@@ -9,6 +9,7 @@ libkernel_la_SOURCES = \
 	%reldir%/front.c %reldir%/front.h \
 	%reldir%/handlers.def \
 	%reldir%/history.c %reldir%/history.h \
+	%reldir%/kernelspec.c %reldir%/kernelspec.h \
 	%reldir%/iopub.c %reldir%/iopub.h \
 	%reldir%/link.c %reldir%/link.h \
 	%reldir%/log.c %reldir%/log.h \
@@ -17,6 +18,7 @@ libkernel_la_SOURCES = \
 	%reldir%/queue.c %reldir%/queue.h \
 	%reldir%/replies.c \
 	%reldir%/router.c %reldir%/router.h \
+	%reldir%/shell.c %reldir%/shell.h \
 	%reldir%/stream.c %reldir%/stream.h \
 	%reldir%/supervise.c %reldir%/supervise.h \
 	%reldir%/text.c %reldir%/text.h

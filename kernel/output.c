@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -51,6 +52,14 @@ static void *gather(void *unused)
     return NULL;
 }
 
+/* A library may call exit() in the middle of a cell. */
+static void at_exit(void)
+{
+    pthread_mutex_lock(&out.lock);
+    flush();
+    pthread_mutex_unlock(&out.lock);
+}
+
 bool kernel_output_start(int link, bool (*give_up)(void))
 {
     pthread_t thread;
@@ -63,6 +72,7 @@ bool kernel_output_start(int link, bool (*give_up)(void))
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!failure) {
         pthread_detach(thread);
+        atexit(at_exit);
     }
     return !failure;
 }
@@ -117,7 +127,9 @@ static bool at_once(void)
 
 void kernel_output_last_words(void)
 {
-    if (out.size) {
+    /* A lock that is held means that somebody is sending that text. Trying is
+     * one atomic operation, harmless in a handler; it is never given back. */
+    if (pthread_mutex_trylock(&out.lock) == 0 && out.size) {
         kernel_link_send(out.link, KERNEL_LINK_STREAM, out.text, out.size + 1,
                          at_once);
     }

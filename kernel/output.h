@@ -20,7 +20,8 @@ bool kernel_output_start(int link, bool (*give_up)(void));
 void kernel_output_text(int fd, const char *text, size_t size);
 /* Sends the text that waits, then the message. */
 void kernel_output_send(kernel_link_kind kind, const char *data, size_t size);
-/* From a fatal signal's handler: sends the text that waits, takes no lock. */
+/* From a fatal signal's handler: sends the text that waits, never waits
+ * for a lock. */
 void kernel_output_last_words(void);
 
 #endif

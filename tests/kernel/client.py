@@ -7,6 +7,7 @@ import queue
 import time
 
 from jupyter_client.manager import KernelManager
+from jupyter_client.session import Session
 
 TIMEOUT = 15
 
@@ -23,6 +24,12 @@ class Kernel:
         kc = self.km.client()
         kc.start_channels()
         kc.wait_for_ready(timeout=TIMEOUT)
+        return kc
+
+    def stranger(self):
+        """Another client, with a session (and so an address) of its own."""
+        kc = self.km.client(session=Session(key=self.km.session.key))
+        kc.start_channels()
         return kc
 
     def close(self):

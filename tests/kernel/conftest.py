@@ -2,7 +2,7 @@
 """Starts kernels for the tests.
 
 RUSTORCH_BUILDDIR names the build folder. A kernelspec for each program is
-written to a temporary Jupyter data folder; `real` is rustorch-kernel and
+written to a temporary Jupyter data folder: `rustorch` is rustorch-kernel and
 `double` the same kernel over tests/kernel/double.c.
 """
 import json
@@ -11,6 +11,10 @@ import pathlib
 import sys
 
 import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from client import Kernel  # noqa: E402
+from dialect import KERNEL  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("RUSTORCH_BUILDDIR", "build")).resolve()
 PROGRAMS = {"rustorch": "rustorch-kernel", "double": "double-kernel"}
@@ -36,4 +40,25 @@ def jupyter_home(tmp_path_factory):
     os.environ.update(saved)
 
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
+@pytest.fixture(scope="module")
+def kernel():
+    """One kernel for a file's tests."""
+    k = Kernel(KERNEL)
+    yield k
+    k.close()
+
+
+@pytest.fixture
+def fresh():
+    """A kernel for one test, which may end it."""
+    k = Kernel(KERNEL)
+    yield k
+    k.close()
+
+
+@pytest.fixture(scope="module")
+def double():
+    """The kernel over the stand-in, for what a real program should not do."""
+    k = Kernel("double")
+    yield k
+    k.close()

@@ -1,6 +1,9 @@
 # The kernel's tests. double-kernel is the kernel over tests/kernel/double.c;
 # the pytest files drive it and rustorch-kernel through jupyter_client.
-check_PROGRAMS += double-kernel
+check_PROGRAMS += double-kernel double-rustorch
+double_rustorch_SOURCES = kernel/command.c %reldir%/double.c
+double_rustorch_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
+double_rustorch_LDADD = libkernel.la -lpthread
 double_kernel_SOURCES = kernel/main.c %reldir%/double.c
 double_kernel_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
 double_kernel_LDADD = libkernel.la -lpthread
@@ -18,3 +21,9 @@ TESTS += $(kernel_tests)
 %C%_test_stream_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 %C%_test_wire_LDADD = libprotocol.la
 %C%_test_wire_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+EXTRA_DIST += \
+	%reldir%/client.py %reldir%/conftest.py %reldir%/dialect.py \
+	%reldir%/test_command.py %reldir%/test_damage.py \
+	%reldir%/test_double.py %reldir%/test_execute.py \
+	%reldir%/test_input.py %reldir%/test_jkt.py \
+	%reldir%/test_lifetime.py %reldir%/test_questions.py

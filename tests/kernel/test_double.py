@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""What only the stand-in can be told to do: raw output, exits, overflows, floods."""
+import signal
+
+import pytest
+from client import Kernel, text, types
+
+
+def test_raw_output_of_fd_1_belongs_to_its_cell(double):
+    for i in range(20):
+        reply, outputs = double.run(f"raw number {i}")
+        assert reply["status"] == "ok" and text(outputs) == f"number {i}\n"
+
+
+def test_a_raw_flood_arrives_whole(double):
+    _, outputs = double.run("flood 100000")
+    assert text(outputs) == "".join(f"line {i}\n" for i in range(100000))
+
+
+def test_cut_and_broken_utf8_is_mended(double):
+    assert text(double.run("utf8")[1]) == "☃ \ufffd\n"
+
+
+@pytest.mark.parametrize("code, cause", [
+    ("segv", "SIGSEGV"), ("abort", "SIGABRT"), ("overflow", "SIGSEGV"),
+    ("exit 0", "exited with status 0"), ("exit 3", "exited with status 3")])
+def test_every_death_names_its_cause_after_the_last_words(double, code, cause):
+    reply, outputs = double.run(f"print before\n{code}\nprint after")
+    assert text(outputs) == "before\n"
+    assert reply["ename"] == "ComputeProcessDied" and cause in reply["evalue"]
+    assert types(outputs)[-1] == "error"
+    reply, outputs = double.run("print alive")
+    assert reply["status"] == "ok" and text(outputs) == "alive\n"
+
+
+def test_deaths_in_a_row_do_not_stop_the_kernel(double):
+    for _ in range(10):
+        assert double.run("segv")[0]["ename"] == "ComputeProcessDied"
+    assert double.run("print alive")[0]["status"] == "ok"
+
+
+def test_earlier_cells_are_known_after_a_death(double):
+    double.run("set first_of_all 1")
+    double.run("segv")
+    seen = [next(m["content"]["data"]["text/plain"] for m in double.run(f"earlier {i}")[1]
+                 if m["msg_type"] == "execute_result") for i in range(3)]
+    assert "none" not in seen
+
+
+def test_displays_carry_images_json_ids_and_sizes(double):
+    _, outputs = double.run("show one\nupdate two\nclear\npng")
+    assert types(outputs)[1:] == ["display_data", "update_display_data", "clear_output",
+                                  "display_data"]
+    assert outputs[1]["content"]["transient"] == outputs[2]["content"]["transient"] == {
+        "display_id": "shown"}
+    assert outputs[3]["content"] == {"wait": True}
+    png = outputs[4]["content"]
+    assert png["data"]["image/png"] == "iVBORw0K"
+    assert png["data"]["application/json"] == {"a": [1]}
+    assert png["metadata"]["image/png"] == {"width": 3, "height": 2}
+
+
+def test_pages_and_next_inputs_are_payloads(double):
+    reply, _ = double.run("page some help\nnext more code")
+    assert reply["payload"] == [
+        {"source": "page", "data": {"text/plain": "some help"}, "start": 0},
+        {"source": "set_next_input", "text": "more code", "replace": False}]
+
+
+def test_text_before_a_display_comes_before_it(double):
+    _, outputs = double.run("print a\nshow b\nprint c\nshow d")
+    assert types(outputs)[1:] == ["stream", "display_data", "stream", "display_data"]
+
+
+def test_a_large_cell_crosses_the_link(double):
+    tail = "x" * 3_000_000
+    _, outputs = double.run("print " + tail)
+    assert text(outputs) == tail + "\n"
+
+
+def test_a_stopped_client_costs_the_others_nothing():
+    """One subscriber never reads: output waits for it, and stays interruptible."""
+    import zmq
+    k = Kernel("double")
+    try:
+        with zmq.Context() as context, context.socket(zmq.SUB) as deaf:
+            deaf.linger = 0
+            deaf.rcvhwm = 1
+            deaf.setsockopt(zmq.RCVBUF, 4096)
+            deaf.subscribe(b"")
+            deaf.connect(f"tcp://127.0.0.1:{k.km.iopub_port}")
+            assert deaf.poll(5000)
+            msg_id = k.kc.execute("count 100000000")
+            k.wait_for(msg_id, "stream")
+            assert k.ask("kernel_info_request", channel="control")["status"] == "ok"
+            k.km.interrupt_kernel()
+            assert k.ask("kernel_info_request", channel="control")["status"] == "ok"
+        assert k.reply(msg_id)["ename"] == "KeyboardInterrupt"
+        assert types(k.outputs(msg_id))[-1] == "error"
+    finally:
+        k.close()
+
+
+def test_orphans_of_the_compute_process_end_with_it(double):
+    pid = double.compute_pid()
+    import os
+    os.kill(pid, signal.SIGTERM)
+    from client import wait_gone
+    wait_gone(pid)
+    reply, outputs = double.run("print alive")
+    assert reply["status"] == "ok" and "SIGTERM" in text(outputs, "stderr")
