@@ -315,6 +315,7 @@ static void run_cell(compute *c, json_t *request)
     c->payload = json_array();
     c->allow_stdin = json_is_true(json_object_get(request, "allow_stdin"));
     begin_cell((int)json_integer_value(json_object_get(request, "seq")));
+    kernel_output_send(KERNEL_LINK_BEGIN, "{}", 2);
     lang_execute(c->session, json_string_value(code), json_string_length(code),
                  count, NULL, &o);
     if (!json_is_true(json_object_get(request, "silent"))) {

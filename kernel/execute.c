@@ -42,9 +42,6 @@ static kernel_request *pop(kernel_router *r)
 
 static void abort_waiting(kernel_router *r)
 {
-    /* What a client sent before it could know of the error counts as waiting,
-     * though it is still in the socket. */
-    kernel_router_read(r, JP_SHELL);
     for (kernel_request *q; (q = pop(r));) {
         kernel_status(r, q, "busy");
         kernel_reply(r, q, json_pack("{ss si}", "status", "aborted",
@@ -62,6 +59,12 @@ static void end_cell(kernel_router *r, kernel_request *q, json_t *reply)
     bool abort = r->abort_waiting || (failed && q->stop_on_error);
     json_object_set_new(reply, "execution_count", json_integer(q->number));
     r->ending = true;
+    if (abort) {
+        /* What was sent before the error could be known counts as waiting,
+         * though it is still in the socket; what comes after the reply does
+         * not. */
+        kernel_router_read(r, JP_SHELL);
+    }
     r->running = NULL;
     r->abort_waiting = false;
     r->asking = 0;
@@ -120,6 +123,7 @@ static void hand_over(kernel_router *r, kernel_request *q)
         json_is_object(expressions) ? expressions : NULL);
     char *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);
+    r->begun = false;
     kernel_outbox_add(&r->outbox, KERNEL_LINK_EXECUTE, text, strlen(text));
     kernel_outbox_push(&r->outbox, r->child.link);
     free(text);
@@ -261,13 +265,18 @@ static void replace_child(kernel_router *r)
     if (r->failures < START_ATTEMPTS) {
         start_child(r, &err);
     }
-    if (r->running) {
-        end_dead_cell(r);
-    } else if (r->failures == 0) {
+    bool between = r->failures == 0 && !(r->running && r->begun);
+    if (between) {
         free(r->notice);
         r->notice = kernel_format("note: the compute process ended between "
                                   "cells (%s): all variables are gone and a "
                                   "fresh session has begun.\n", r->cause);
+    }
+    if (r->running && between && r->child.pid) {
+        say_notices(r, r->running);
+        hand_over(r, r->running);   /* it never began: the new one runs it */
+    } else if (r->running) {
+        end_dead_cell(r);
     }
     free(r->cause);
     free(r->record);
@@ -392,6 +401,9 @@ void kernel_handle_event(kernel_router *r, kernel_note *n)
     switch ((kernel_event)n->kind) {
     case KERNEL_EVENT_READY:
         r->ready = true;
+        break;
+    case KERNEL_EVENT_BEGIN:
+        r->begun = true;
         break;
     case KERNEL_EVENT_INPUT:
         ask(r, n);

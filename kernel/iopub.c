@@ -244,6 +244,9 @@ static void handle_link(kernel_iopub *io)
     case KERNEL_LINK_READY:
         tell_router(io, KERNEL_EVENT_READY);
         break;
+    case KERNEL_LINK_BEGIN:
+        tell_router(io, KERNEL_EVENT_BEGIN);
+        break;
     case KERNEL_LINK_DONE:
         kernel_stream_finish(&io->stream);
         tell_router(io, KERNEL_EVENT_DONE);

@@ -16,6 +16,7 @@
 /* What the router hears of, in its queue. */
 typedef enum kernel_event {
     KERNEL_EVENT_READY,
+    KERNEL_EVENT_BEGIN,
     KERNEL_EVENT_INPUT,      /* text: the link message's payload */
     KERNEL_EVENT_SYMBOLS,
     KERNEL_EVENT_DONE,       /* all of the cell's output is published */

@@ -20,6 +20,7 @@
     X(HISTORY)     /* > the text of an earlier cell */                         \
     X(INPUT_REPLY) /* > {value, number} */                                     \
     X(READY)       /* < {} once the session stands */                          \
+    X(BEGIN)       /* < {} when a cell starts to run */                        \
     X(STREAM)      /* < stream byte, text */                                   \
     X(PUBLISH)     /* < message type, NUL, content */                          \
     X(INPUT)       /* < {prompt, password, number} */                          \

@@ -50,6 +50,7 @@ typedef struct kernel_router {
     char *notice;            /* to be shown with the next cell */
 
     kernel_request *running; /* the cell that the compute process has */
+    bool begun;              /* and that it has begun to run */
     kernel_request *first, **last;   /* cells that wait */
     bool abort_waiting;      /* when the running cell ends */
     bool ending;             /* no next cell yet: one is being closed */
