@@ -1,9 +1,14 @@
 libruntime_la_SOURCES += \
+	%D%/checkpoint.c \
 	%D%/data.h \
 	%D%/dataset.c \
+	%D%/file.c \
+	%D%/fit.c \
 	%D%/forward.c \
 	%D%/init.c \
 	%D%/init.def \
+	%D%/json.c \
+	%D%/json.h \
 	%D%/layers.c \
 	%D%/layers.def \
 	%D%/loader.c \
