@@ -119,13 +119,13 @@ static int write_leaf(nest *x, PyObject *o)
     return 0;
 }
 
-static int write(nest *x, PyObject *o, int depth)
+static int write_list(nest *x, PyObject *o, int depth)
 {
     if (depth == x->ndim) {
         return write_leaf(x, o);
     }
     for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); i++) {
-        if (write(x, PySequence_Fast_GET_ITEM(o, i), depth + 1) < 0) {
+        if (write_list(x, PySequence_Fast_GET_ITEM(o, i), depth + 1) < 0) {
             return -1;
         }
     }
@@ -235,7 +235,7 @@ static int from_list(rt_tensor **out, PyObject *o, rt_dtype dtype)
     x.p = rt_tensor_data(t);
     rt_dtype final = dtype != RT_DTYPE_NONE ? dtype
                    : x.kind == KIND_FLOAT ? rt_default_dtype() : x.dtype;
-    if (write(&x, o, 0) < 0 || convert(&t, final) < 0) {
+    if (write_list(&x, o, 0) < 0 || convert(&t, final) < 0) {
         rt_release(t);
         return -1;
     }

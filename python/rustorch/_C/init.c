@@ -192,6 +192,7 @@ static struct PyModuleDef definition = {
     .m_doc = "The RusTorch runtime for Python; use it through `rustorch`.",
     .m_size = -1};
 
+PyMODINIT_FUNC PyInit__C(void);   /* Python calls it by name */
 PyMODINIT_FUNC PyInit__C(void)
 {
     PyObject *module = PyModule_Create(&definition);
