@@ -242,8 +242,7 @@ static PyTypeObject *make_type(PyObject *module, const rt_layer *l)
     }
     snprintf(full, room, "rustorch.nn.%s", name);
     PyType_Spec spec = {full, sizeof(py_module), 0,
-                        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE |
-                            Py_TPFLAGS_HAVE_GC,
+                        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
                         (PyType_Slot[]){{Py_tp_init, layer_init},
                                         {Py_tp_doc, doc},
                                         {0, NULL}}};

@@ -191,41 +191,6 @@ PyGetSetDef py_tensor_getset[] = {
 
 static rt_print_options options = RT_PRINT_OPTIONS_INIT;
 
-/* PyTorch's suffix: grad_fn or requires_grad, inside the parenthesis. */
-static PyObject *with_history(PyObject *text, rt_tensor *t)
-{
-    rt_node *fn = rt_grad_fn(t);
-    Py_ssize_t n = PyUnicode_GET_LENGTH(text);
-    if (!text || (!fn && !rt_requires_grad(t)) || n < 1) {
-        return text;
-    }
-    PyObject *head = PyUnicode_Substring(text, 0, n - 1);
-    Py_DECREF(text);
-    if (!head) {
-        return NULL;
-    }
-    PyObject *tail = fn ? PyUnicode_FromFormat(", grad_fn=<%s>)",
-                                               rt_node_name(fn))
-                        : PyUnicode_FromString(", requires_grad=True)");
-    if (!tail) {
-        Py_DECREF(head);
-        return NULL;
-    }
-    Py_ssize_t last = PyUnicode_FindChar(head, '\n', 0,
-                                         PyUnicode_GET_LENGTH(head), -1);
-    if (PyUnicode_GET_LENGTH(head) - last - 1 + PyUnicode_GET_LENGTH(tail) >
-        options.linewidth) {   /* a line of its own, as PyTorch */
-        PyObject *wrapped = PyUnicode_FromFormat(
-            fn ? ",\n       grad_fn=<%s>)" : ",\n       requires_grad=True)",
-            fn ? rt_node_name(fn) : "");
-        Py_SETREF(tail, wrapped);
-    }
-    PyObject *out = tail ? PyUnicode_Concat(head, tail) : NULL;
-    Py_DECREF(head);
-    Py_XDECREF(tail);
-    return out;
-}
-
 PyObject *py_tensor_repr(PyObject *self)
 {
     rt_error err = {.code = RT_OK};
@@ -234,7 +199,6 @@ PyObject *py_tensor_repr(PyObject *self)
         return py_raise(&err);
     }
     PyObject *body = py_text(text);
-    body = body ? with_history(body, PY_T(self)) : NULL;
     if (body && PyObject_TypeCheck(self, py_Parameter)) {
         PyObject *out = PyUnicode_FromFormat("Parameter containing:\n%U", body);
         Py_SETREF(body, out);
