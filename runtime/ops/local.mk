@@ -11,13 +11,16 @@ libruntime_la_SOURCES += \
 	%D%/ops.def \
 	%D%/pending.h \
 	%D%/schema.c \
+	%D%/losses.c \
 	%D%/shapes.c \
 	%D%/value.c \
 	%D%/views.c \
 	%D%/cpu/gather.c \
 	%D%/cpu/index.c \
 	%D%/cpu/join.c \
-	%D%/cpu/move.c %D%/cpu/move.h
+	%D%/cpu/loss.c %D%/cpu/loss.h \
+	%D%/cpu/move.c %D%/cpu/move.h \
+	%D%/cpu/norm.c
 libruntime_la_SOURCES += %D%/cpu/backward.c
 
 include %D%/cpu/local.mk

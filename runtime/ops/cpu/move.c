@@ -124,6 +124,17 @@ static void convert_range(void *ctx, int64_t begin, int64_t end)
     }
 }
 
+/* Both dense, of one shape. */
+static rt_status convert(rt_tensor *dst, const rt_tensor *src,
+                         const char *name, rt_error *err)
+{
+    conversion c = {src->dtype, dst->dtype, src->data, dst->data};
+    if (!rt__parallel(src->numel, 16384, convert_range, &c)) {
+        return rt__interrupted(name, err);
+    }
+    return RT_OK;
+}
+
 rt_status rt__dense_as(rt_tensor **out, rt_tensor *t, rt_dtype dtype,
                        const char *name, rt_error *err)
 {
@@ -135,10 +146,7 @@ rt_status rt__dense_as(rt_tensor **out, rt_tensor *t, rt_dtype dtype,
     }
     s = rt_tensor_new(&result, dtype, t->ndim, t->shape, err);
     if (s == RT_OK) {
-        conversion c = {t->dtype, dtype, dense->data, result->data};
-        if (!rt__parallel(t->numel, 16384, convert_range, &c)) {
-            s = rt__interrupted(name, err);
-        }
+        s = convert(result, dense, name, err);
     }
     rt_release(dense);
     if (s != RT_OK) {
@@ -147,6 +155,31 @@ rt_status rt__dense_as(rt_tensor **out, rt_tensor *t, rt_dtype dtype,
     }
     *out = result;
     return RT_OK;
+}
+
+rt_dtype rt__compute_dtype(const rt_tensor *t)
+{
+    return t->dtype == RT_FLOAT64 ? RT_FLOAT64 : RT_FLOAT32;
+}
+
+rt_status rt__begin_work(rt_tensor **out, rt_tensor *result, rt_dtype compute,
+                         rt_error *err)
+{
+    if (result->dtype == compute && (result->flags & RT_F_CONTIGUOUS)) {
+        *out = rt_retain(result);
+        return RT_OK;
+    }
+    return rt_tensor_new(out, compute, result->ndim, result->shape, err);
+}
+
+rt_status rt__finish_work(rt_status s, rt_tensor *work, rt_tensor *result,
+                          const char *name, rt_error *err)
+{
+    if (s == RT_OK && work != result) {
+        s = convert(result, work, name, err);
+    }
+    rt_release(work);
+    return s;
 }
 
 rt_status rt__index_dense(rt_tensor **out, rt_tensor *t, const char *what,

@@ -18,6 +18,16 @@ rt_status rt__dense(rt_tensor **out, rt_tensor *t, const char *name,
 /* The same with a conversion to `dtype` where needed. */
 rt_status rt__dense_as(rt_tensor **out, rt_tensor *t, rt_dtype dtype,
                        const char *name, rt_error *err);
+/* The type to compute t's elements in: float64, or float32 for all others. */
+rt_dtype rt__compute_dtype(const rt_tensor *t);
+/* Memory of dtype `compute` to fill for a result: `result` itself (retained),
+ * or a dense tensor of its shape that rt__finish_work converts into it. */
+rt_status rt__begin_work(rt_tensor **out, rt_tensor *result, rt_dtype compute,
+                         rt_error *err);
+/* Converts where needed; releases `work` in every case. `s` is the status so
+ * far, and is returned unless it is RT_OK. */
+rt_status rt__finish_work(rt_status s, rt_tensor *work, rt_tensor *result,
+                          const char *name, rt_error *err);
 /* t broadcast to a shape (a view: strides 0); the caller knows that it fits. */
 rt_status rt__broadcast_view(rt_tensor **out, rt_tensor *t, int ndim,
                              const int64_t *shape, rt_error *err);

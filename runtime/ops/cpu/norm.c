@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * layer_norm: rows of n elements, each normalised by its own mean and
+ * deviation. batch_norm: channels of [N, C, S...], by the batch's or the
+ * running statistics.
+ */
+#include "runtime/base/pool.h"
+#include "runtime/ops/cpu/move.h"
+
+#include <math.h>
+#include <string.h>
+
+#define LANES 16    /* independent sums, so that the loops are vectorised */
+
+/* --- moments ------------------------------------------------------------------ */
+
+#define MOMENTS(TYPE)                                                          \
+    static void moments_##TYPE(const TYPE *x, int64_t n, double *mean,         \
+                               double *m2)                                     \
+    {                                                                          \
+        TYPE lanes[LANES] = {0};                                               \
+        double sum = 0, squares = 0;                                           \
+        int64_t i = 0;                                                         \
+        for (; i + LANES <= n; i += LANES) {                                   \
+            for (int k = 0; k < LANES; k++) {                                  \
+                lanes[k] += x[i + k];                                          \
+            }                                                                  \
+        }                                                                      \
+        for (int k = 0; k < LANES; k++) {                                      \
+            sum += (double)lanes[k];                                           \
+            lanes[k] = 0;                                                      \
+        }                                                                      \
+        for (int64_t j = i; j < n; j++) {                                      \
+            sum += (double)x[j];                                               \
+        }                                                                      \
+        *mean = sum / (double)n;                                               \
+        TYPE centre = (TYPE)*mean;                                             \
+        for (i = 0; i + LANES <= n; i += LANES) {                              \
+            for (int k = 0; k < LANES; k++) {                                  \
+                TYPE d = x[i + k] - centre;                                    \
+                lanes[k] += d * d;                                             \
+            }                                                                  \
+        }                                                                      \
+        for (int k = 0; k < LANES; k++) {                                      \
+            squares += (double)lanes[k];                                       \
+        }                                                                      \
+        for (; i < n; i++) {                                                   \
+            double d = (double)x[i] - *mean;                                   \
+            squares += d * d;                                                  \
+        }                                                                      \
+        *m2 = squares;                                                         \
+    }
+MOMENTS(float)
+MOMENTS(double)
+
+/* y = (x - mean) * scale * w + b; w and b may be NULL. */
+#define APPLY(TYPE)                                                            \
+    static void apply_##TYPE(TYPE *y, const TYPE *x, int64_t n, double mean,   \
+                             double scale, const TYPE *w, const TYPE *b)       \
+    {                                                                          \
+        TYPE m = (TYPE)mean, s = (TYPE)scale;                                  \
+        for (int64_t i = 0; i < n; i++) {                                      \
+            y[i] = (x[i] - m) * s;                                             \
+        }                                                                      \
+        for (int64_t i = 0; w && i < n; i++) {                                 \
+            y[i] *= w[i];                                                      \
+        }                                                                      \
+        for (int64_t i = 0; b && i < n; i++) {                                 \
+            y[i] += b[i];                                                      \
+        }                                                                      \
+    }
+APPLY(float)
+APPLY(double)
+
+/* --- layer_norm -------------------------------------------------------------------- */
+
+static rt_status check_affine(rt__call *c, int arg, const char *what, int ndim,
+                              const int64_t *shape)
+{
+    rt_tensor *t = rt__arg(c, arg);
+    char a[96], b[96];
+    bool fits = !t || t->ndim == ndim;
+    for (int d = 0; t && fits && d < ndim; d++) {
+        fits = t->shape[d] == shape[d];
+    }
+    if (fits) {
+        return RT_OK;
+    }
+    rt__shape_format(a, sizeof a, t->ndim, t->shape);
+    rt__shape_format(b, sizeof b, ndim, shape);
+    return rt_fail(c->err, RT_E_SHAPE, "%s: %s has shape %s, expected %s",
+                   c->name, what, a, b);
+}
+
+static rt_status check_floating(rt__call *c)
+{
+    rt_tensor *self = rt__arg(c, 0);
+    if (rt_dtype_is_floating(self->dtype)) {
+        return RT_OK;
+    }
+    rt_fail(c->err, RT_E_DTYPE, "%s: expected a floating tensor, got %s",
+            c->name, rt_dtype_name(self->dtype));
+    rt_error_help(c->err, "convert it with .to(float32)");
+    return RT_E_DTYPE;
+}
+
+RT_INFER(layer_norm)
+{
+    rt_tensor *self = rt__arg(c, 0);
+    int n = c->a[1].count, lead = self->ndim - n;
+    int64_t shape[RT_MAX_DIMS];
+    char a[96], b[96];
+    rt_status s = check_floating(c);
+    if (s != RT_OK) {
+        return s;
+    }
+    bool fits = n > 0 && lead >= 0;
+    for (int d = 0; fits && d < n; d++) {
+        fits = self->shape[lead + d] == c->a[1].ints[d];
+    }
+    if (!fits) {
+        rt__shape_format(a, sizeof a, self->ndim, self->shape);
+        rt__shape_format(b, sizeof b, n, c->a[1].ints);
+        rt_fail(c->err, RT_E_SHAPE,
+                "layer_norm: the input's last dimensions must be %s, its "
+                "shape is %s", b, a);
+        return RT_E_SHAPE;
+    }
+    s = check_affine(c, 2, "weight", n, c->a[1].ints);
+    if (s == RT_OK) {
+        s = check_affine(c, 3, "bias", n, c->a[1].ints);
+    }
+    for (int d = 0; d < self->ndim; d++) {
+        shape[d] = d < lead ? self->shape[d] : 1;
+    }
+    rt_dtype wide = rt__compute_dtype(self);
+    if (s == RT_OK) {
+        s = rt__result_new(c, 0, self->dtype, self->ndim, self->shape);
+    }
+    for (int i = 1; s == RT_OK && i < 3; i++) {
+        s = rt__result_new(c, i, wide, self->ndim, shape);
+    }
+    return s;
+}
+
+typedef struct layer {
+    const void *x, *w, *b;
+    void *y, *mean, *rstd;
+    int64_t n;
+    double eps;
+    bool wide;
+} layer;
+
+#define LAYER_ROW(TYPE)                                                        \
+    do {                                                                       \
+        const TYPE *x = (const TYPE *)l->x + row * l->n;                       \
+        moments_##TYPE(x, l->n, &mean, &m2);                                   \
+        rstd = 1 / sqrt(m2 / (double)l->n + l->eps);                           \
+        apply_##TYPE((TYPE *)l->y + row * l->n, x, l->n, mean, rstd, l->w,     \
+                     l->b);                                                    \
+        ((TYPE *)l->mean)[row] = (TYPE)mean;                                   \
+        ((TYPE *)l->rstd)[row] = (TYPE)rstd;                                   \
+    } while (0)
+
+static void layer_range(void *ctx, int64_t begin, int64_t end)
+{
+    const layer *l = ctx;
+    for (int64_t row = begin; row < end; row++) {
+        double mean, m2, rstd;
+        if (l->wide) {
+            LAYER_ROW(double);
+        } else {
+            LAYER_ROW(float);
+        }
+    }
+}
+
+/* An optional argument, dense in dtype; NULL when not given. */
+static rt_status dense_option(rt_tensor **out, rt__call *c, int arg,
+                              rt_dtype dtype)
+{
+    rt_tensor *t = rt__arg(c, arg);
+    return t ? rt__dense_as(out, t, dtype, c->name, c->err) : RT_OK;
+}
+
+RT_KERNEL(layer_norm)
+{
+    rt_tensor *self = rt__arg(c, 0), *x = NULL, *w = NULL, *b = NULL, *y = NULL;
+    rt_dtype wide = rt__compute_dtype(self);
+    if (self->numel == 0) {
+        return RT_OK;
+    }
+    rt_status s = rt__dense_as(&x, self, wide, c->name, c->err);
+    if (s == RT_OK) {
+        s = dense_option(&w, c, 2, wide);
+    }
+    if (s == RT_OK) {
+        s = dense_option(&b, c, 3, wide);
+    }
+    if (s == RT_OK) {
+        s = rt__begin_work(&y, c->r[0].t, wide, c->err);
+    }
+    if (s == RT_OK) {
+        int64_t n = rt__product(c->a[1].ints, 0, c->a[1].count);
+        layer l = {x->data, w ? w->data : NULL, b ? b->data : NULL, y->data,
+                   c->r[1].t->data, c->r[2].t->data, n, rt__arg_float(c, 4),
+                   wide == RT_FLOAT64};
+        if (!rt__parallel(self->numel / n, 16384 / n + 1, layer_range, &l)) {
+            s = rt__interrupted(c->name, c->err);
+        }
+    }
+    s = rt__finish_work(s, y, c->r[0].t, c->name, c->err);
+    rt_release(x);
+    rt_release(w);
+    rt_release(b);
+    return s;
+}
+
+/* --- batch_norm --------------------------------------------------------------------- */
+
+enum { B_SELF, B_MEAN, B_VAR, B_WEIGHT, B_BIAS, B_TRAINING, B_MOMENTUM, B_EPS };
+
+static rt_status check_channels(rt__call *c, int64_t channels)
+{
+    static const char *const names[] = {"running_mean", "running_var",
+                                        "weight", "bias"};
+    rt_status s = RT_OK;
+    for (int i = 0; s == RT_OK && i < 4; i++) {
+        s = check_affine(c, B_MEAN + i, names[i], 1, &channels);
+    }
+    for (int i = B_MEAN; s == RT_OK && i <= B_VAR; i++) {
+        if (rt__arg(c, i) && c->a[B_TRAINING].i) {
+            s = rt__check_writable(rt__arg(c, i), c->name, c->err);
+        }
+    }
+    return s;
+}
+
+RT_INFER(batch_norm)
+{
+    rt_tensor *self = rt__arg(c, B_SELF);
+    char text[96];
+    rt_status s = check_floating(c);
+    if (s != RT_OK) {
+        return s;
+    }
+    rt__shape_format(text, sizeof text, self->ndim, self->shape);
+    if (self->ndim < 2) {
+        return rt_fail(c->err, RT_E_SHAPE,
+                       "batch_norm: expected [N, C, ...], got shape %s", text);
+    }
+    int64_t channels = self->shape[1];
+    bool training = c->a[B_TRAINING].i != 0;
+    if (training && channels > 0 && self->numel / channels <= 1) {
+        rt_fail(c->err, RT_E_ARGUMENT,
+                "batch_norm: Expected more than 1 value per channel when "
+                "training, got input size %s", text);
+        rt_error_help(c->err, "use a larger batch, or model.eval()");
+        return RT_E_ARGUMENT;
+    }
+    if (!training && (!rt__arg(c, B_MEAN) || !rt__arg(c, B_VAR))) {
+        return rt_fail(c->err, RT_E_ARGUMENT,
+                       "batch_norm: running_mean and running_var are needed "
+                       "unless training");
+    }
+    s = check_channels(c, channels);
+    if (s == RT_OK) {
+        s = rt__result_new(c, 0, self->dtype, self->ndim, self->shape);
+    }
+    for (int i = 1; s == RT_OK && i < 3; i++) {
+        s = rt__result_new(c, i, rt__compute_dtype(self), 1, &channels);
+    }
+    return s;
+}
+
+typedef struct batch {
+    const void *x;
+    void *y;
+    const double *w, *b;        /* NULL: 1 and 0 */
+    double *mean, *var;         /* per channel: used statistics (var biased) */
+    int64_t n, channels, inner;
+    double eps;
+    bool wide, training;
+} batch;
+
+/* Chan's way of joining the moments of two parts. */
+static void join_moments(double *mean, double *m2, double n0, double mean1,
+                         double m21, double n1)
+{
+    double step = mean1 - *mean, n = n0 + n1;
+    *mean += step * n1 / n;
+    *m2 += m21 + step * step * n0 * n1 / n;
+}
+
+static void channel_moments(const batch *t, int64_t ch)
+{
+    double mean = 0, m2 = 0, count = 0;
+    for (int64_t i = 0; i < t->n; i++) {
+        double mean1, m21;
+        int64_t at = (i * t->channels + ch) * t->inner;
+        if (t->wide) {
+            moments_double((const double *)t->x + at, t->inner, &mean1, &m21);
+        } else {
+            moments_float((const float *)t->x + at, t->inner, &mean1, &m21);
+        }
+        join_moments(&mean, &m2, count, mean1, m21, (double)t->inner);
+        count += (double)t->inner;
+    }
+    t->mean[ch] = mean;
+    t->var[ch] = m2 / count;
+}
+
+#define BATCH_ROW(TYPE)                                                        \
+    do {                                                                       \
+        TYPE a = (TYPE)scale, o = (TYPE)offset;                                \
+        const TYPE *x = (const TYPE *)t->x + at;                               \
+        TYPE *y = (TYPE *)t->y + at;                                           \
+        for (int64_t k = 0; k < t->inner; k++) {                               \
+            y[k] = x[k] * a + o;                                               \
+        }                                                                      \
+    } while (0)
+
+static void channel_range(void *ctx, int64_t begin, int64_t end)
+{
+    const batch *t = ctx;
+    for (int64_t ch = begin; ch < end; ch++) {
+        if (t->training) {
+            channel_moments(t, ch);
+        }
+        double scale = 1 / sqrt(t->var[ch] + t->eps) * (t->w ? t->w[ch] : 1);
+        double offset = (t->b ? t->b[ch] : 0) - t->mean[ch] * scale;
+        for (int64_t i = 0; i < t->n; i++) {
+            int64_t at = (i * t->channels + ch) * t->inner;
+            if (t->wide) {
+                BATCH_ROW(double);
+            } else {
+                BATCH_ROW(float);
+            }
+        }
+    }
+}
+
+static void update_running(rt_tensor *t, const double *now, double momentum,
+                           double factor)
+{
+    for (int64_t i = 0; t && i < t->numel; i++) {
+        char *p = t->data +
+                  i * t->strides[0] * (int64_t)rt_dtype_size(t->dtype);
+        double old = rt__load_float(t->dtype, p);
+        rt__store_float(t->dtype, p,
+                        (1 - momentum) * old + momentum * factor * now[i]);
+    }
+    if (t) {
+        rt__bump_version(t);
+    }
+}
+
+/* Statistics used, into results 1 and 2; running ones forward when training. */
+static void publish(rt__call *c, const batch *t)
+{
+    double count = (double)(t->n * t->inner);
+    double momentum = rt__arg_float(c, B_MOMENTUM);
+    rt_tensor *mean = c->r[1].t, *rstd = c->r[2].t;
+    for (int64_t ch = 0; ch < t->channels; ch++) {
+        size_t at = (size_t)ch * rt_dtype_size(mean->dtype);
+        rt__store_float(mean->dtype, mean->data + at, t->mean[ch]);
+        rt__store_float(rstd->dtype, rstd->data + at,
+                        1 / sqrt(t->var[ch] + t->eps));
+    }
+    if (t->training) {
+        update_running(rt__arg(c, B_MEAN), t->mean, momentum, 1);
+        update_running(rt__arg(c, B_VAR), t->var, momentum,
+                       count / (count - 1));
+    }
+}
+
+static rt_status run_batch(rt__call *c, batch *t)
+{
+    int64_t each = t->n * t->inner;
+    double *work = rt_alloc((size_t)(2 * t->channels + 1) * sizeof *work);
+    if (!work) {
+        return rt_fail(c->err, RT_E_MEMORY, "batch_norm: no memory for %lld "
+                       "channels", (long long)t->channels);
+    }
+    t->mean = work;
+    t->var = work + t->channels;
+    for (int64_t ch = 0; !t->training && ch < t->channels; ch++) {
+        const rt_tensor *m = rt__arg(c, B_MEAN), *v = rt__arg(c, B_VAR);
+        t->mean[ch] = rt__load_float(
+            m->dtype, m->data + ch * m->strides[0] *
+                                    (int64_t)rt_dtype_size(m->dtype));
+        t->var[ch] = rt__load_float(
+            v->dtype, v->data + ch * v->strides[0] *
+                                    (int64_t)rt_dtype_size(v->dtype));
+    }
+    rt_status s = RT_OK;
+    if (!rt__parallel(t->channels, 16384 / (each + 1) + 1, channel_range, t)) {
+        s = rt__interrupted(c->name, c->err);
+    } else {
+        publish(c, t);
+    }
+    rt_free(work);
+    return s;
+}
+
+RT_KERNEL(batch_norm)
+{
+    rt_tensor *self = rt__arg(c, B_SELF), *x = NULL, *w = NULL, *b = NULL;
+    rt_tensor *y = NULL;
+    rt_dtype wide = rt__compute_dtype(self);
+    rt_status s = rt__dense_as(&x, self, wide, c->name, c->err);
+    if (s == RT_OK) {
+        s = dense_option(&w, c, B_WEIGHT, RT_FLOAT64);
+    }
+    if (s == RT_OK) {
+        s = dense_option(&b, c, B_BIAS, RT_FLOAT64);
+    }
+    if (s == RT_OK) {
+        s = rt__begin_work(&y, c->r[0].t, wide, c->err);
+    }
+    if (s == RT_OK) {
+        batch t = {.x = x->data, .y = y->data, .n = self->shape[0],
+                   .w = w ? (const double *)w->data : NULL,
+                   .b = b ? (const double *)b->data : NULL,
+                   .channels = self->shape[1],
+                   .inner = rt__product(self->shape, 2, self->ndim),
+                   .eps = rt__arg_float(c, B_EPS), .wide = wide == RT_FLOAT64,
+                   .training = c->a[B_TRAINING].i != 0};
+        s = run_batch(c, &t);
+    }
+    s = rt__finish_work(s, y, c->r[0].t, c->name, c->err);
+    rt_release(x);
+    rt_release(w);
+    rt_release(b);
+    return s;
+}
