@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT
+ * t[...] and t[...] = value: every kind of item, alone and mixed; gather,
+ * scatter and their kin; bad indices leave everything as it was.
+ */
+#include "tests/unit/tensors.h"
+
+static const rt_index none = {.kind = RT_I_NONE};
+static const rt_index dots = {.kind = RT_I_ELLIPSIS};
+static const rt_index all = {.kind = RT_I_SLICE, .step = 1};
+
+static rt_index integer(int64_t i)
+{
+    return (rt_index){.kind = RT_I_INT, .i = i};
+}
+
+static rt_index part(int64_t start, int64_t stop, int64_t step)
+{
+    return (rt_index){.kind = RT_I_SLICE, .start = start, .stop = stop,
+                      .step = step, .has_start = true, .has_stop = true};
+}
+
+static rt_index with(rt_tensor *t)
+{
+    return (rt_index){.kind = RT_I_TENSOR, .t = t};
+}
+
+#define ITEMS(...) (const rt_index[]){__VA_ARGS__},                            \
+        (int)(sizeof((const rt_index[]){__VA_ARGS__}) / sizeof(rt_index))
+
+static rt_tensor *get(rt_tensor *t, const rt_index *items, int n)
+{
+    rt_tensor *out = NULL;
+    CHECK_OK(rt_tensor_get(&out, t, items, n, &err), err);
+    return out;
+}
+
+CASE(ints_and_slices_are_views)
+{
+    rt_tensor *t = counting(RT_INT64, SHAPE(3, 4));
+    rt_tensor *a = get(t, ITEMS(integer(-1)));
+    rt_tensor *b = get(t, ITEMS(all, part(1, 4, 2)));
+    rt_tensor *c = get(t, ITEMS(integer(1), integer(2)));
+    rt_tensor *d = get(t, ITEMS(dots, integer(0)));
+    rt_tensor *e = get(t, ITEMS(none, dots, none));
+    rt_tensor *f = get(t, NULL, 0);
+    CHECK_TENSOR(a, RT_INT64, SHAPE(4), VALUES(8, 9, 10, 11));
+    CHECK_TENSOR(b, RT_INT64, SHAPE(3, 2), VALUES(1, 3, 5, 7, 9, 11));
+    CHECK_TENSOR(c, RT_INT64, NULL, 0, VALUES(6));
+    CHECK_TENSOR(d, RT_INT64, SHAPE(3), VALUES(0, 4, 8));
+    CHECK_TENSOR(e, RT_INT64, SHAPE(1, 3, 4, 1), VALUES(0, 1));
+    CHECK(rt_tensor_shares_storage(b, t) && rt_tensor_shares_storage(e, t));
+    CHECK(rt_tensor_shares_storage(f, t) && f != t);
+    DROP(t, a, b, c, d, e, f);
+}
+
+CASE(index_tensors_gather_and_broadcast)
+{
+    rt_tensor *t = counting(RT_INT64, SHAPE(3, 4));
+    rt_tensor *rows = tensor(RT_INT64, SHAPE(2), VALUES(2, -3));
+    rt_tensor *column = tensor(RT_INT32, SHAPE(2, 1), VALUES(0, 1));
+    rt_tensor *a = get(t, ITEMS(with(rows)));
+    rt_tensor *b = get(t, ITEMS(with(column), with(rows)));
+    rt_tensor *c = get(t, ITEMS(all, with(rows)));
+    rt_tensor *zero = tensor(RT_INT64, NULL, 0, VALUES(1));
+    rt_tensor *d = get(t, ITEMS(with(zero)));
+    CHECK_TENSOR(a, RT_INT64, SHAPE(2, 4), VALUES(8, 9, 10, 11, 0, 1, 2, 3));
+    CHECK_TENSOR(b, RT_INT64, SHAPE(2, 2), VALUES(2, 1, 6, 5));
+    CHECK_TENSOR(c, RT_INT64, SHAPE(3, 2), VALUES(2, 1, 6, 5, 10, 9));
+    CHECK_TENSOR(d, RT_INT64, SHAPE(4), VALUES(4, 5, 6, 7));
+    CHECK(rt_tensor_shares_storage(d, t));
+    DROP(t, rows, column, a, b, c, zero, d);
+}
+
+CASE(index_tensors_apart_go_to_the_front)
+{
+    rt_tensor *t = counting(RT_INT64, SHAPE(2, 3, 4));
+    rt_tensor *i = tensor(RT_INT64, SHAPE(2), VALUES(0, 1));
+    rt_tensor *j = tensor(RT_INT64, SHAPE(2), VALUES(3, 0));
+    rt_tensor *apart = get(t, ITEMS(with(i), all, with(j)));
+    rt_tensor *together = get(t, ITEMS(all, with(i), with(j)));
+    CHECK_TENSOR(apart, RT_INT64, SHAPE(2, 3), VALUES(3, 7, 11, 12, 16, 20));
+    CHECK_TENSOR(together, RT_INT64, SHAPE(2, 2), VALUES(3, 4, 15, 16));
+    DROP(t, i, j, apart, together);
+}
+
+CASE(masks_select_and_mix)
+{
+    rt_tensor *t = counting(RT_INT64, SHAPE(2, 3, 2));
+    rt_tensor *m = tensor(RT_BOOL, SHAPE(2, 3), VALUES(1, 0, 0, 0, 1, 1));
+    rt_tensor *rows = tensor(RT_BOOL, SHAPE(2), VALUES(0, 1));
+    rt_tensor *a = get(t, ITEMS(with(m)));
+    rt_tensor *b = get(t, ITEMS(with(m), integer(1)));
+    rt_tensor *c = get(t, ITEMS(with(rows), part(0, 2, 1)));
+    rt_tensor *d = get(t, ITEMS((rt_index){.kind = RT_I_BOOL, .i = 0}));
+    CHECK_TENSOR(a, RT_INT64, SHAPE(3, 2), VALUES(0, 1, 8, 9, 10, 11));
+    CHECK_TENSOR(b, RT_INT64, SHAPE(3), VALUES(1, 9, 11));
+    CHECK_TENSOR(c, RT_INT64, SHAPE(1, 2, 2), VALUES(6, 7, 8, 9));
+    CHECK_INT(d->ndim, 4);
+    CHECK_INT(d->shape[0], 0);
+    DROP(t, m, rows, a, b, c, d);
+}
+
+CASE(indexing_a_transposed_tensor_follows_its_strides)
+{
+    rt_tensor *t = counting(RT_INT64, SHAPE(3, 4));
+    rt_tensor *tr = CALL(transpose, 3, T(t), I(0), I(1));
+    rt_tensor *i = tensor(RT_INT64, SHAPE(2), VALUES(3, 0));
+    rt_tensor *m = tensor(RT_BOOL, SHAPE(4, 3),
+                          VALUES(1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0));
+    rt_tensor *a = get(tr, ITEMS(with(i)));
+    rt_tensor *b = get(tr, ITEMS(with(m)));
+    CHECK_TENSOR(a, RT_INT64, SHAPE(2, 3), VALUES(3, 7, 11, 0, 4, 8));
+    CHECK_TENSOR(b, RT_INT64, SHAPE(3), VALUES(0, 5, 10));
+    DROP(t, tr, i, m, a, b);
+}
+
+static void refuse_get(rt_tensor *t, rt_status status, const char *text,
+                       const rt_index *items, int n)
+{
+    rt_tensor *out = NULL;
+    CHECK_FAILS(rt_tensor_get(&out, t, items, n, &err), err, status);
+    CHECK_HAS(err.message, text);
+    CHECK(out == NULL);
+}
+
+CASE(bad_indices_are_named)
+{
+    rt_tensor *t = counting(RT_INT64, SHAPE(3, 4));
+    rt_tensor *i = tensor(RT_INT64, SHAPE(2), VALUES(0, 3));
+    rt_tensor *f = tensor(RT_FLOAT32, SHAPE(1), VALUES(0));
+    rt_tensor *m = tensor(RT_BOOL, SHAPE(2), VALUES(1, 1));
+    rt_tensor *three = counting(RT_INT64, SHAPE(3));
+    rt_tensor *ok = counting(RT_INT64, SHAPE(2));
+    refuse_get(t, RT_E_INDEX, "index 3 is out of bounds for dimension 0 with "
+               "size 3", ITEMS(integer(3)));
+    refuse_get(t, RT_E_INDEX, "index 3 is out of bounds", ITEMS(with(i)));
+    refuse_get(t, RT_E_INDEX, "too many indices",
+               ITEMS(integer(0), integer(0), integer(0)));
+    refuse_get(t, RT_E_INDEX, "single ellipsis", ITEMS(dots, dots));
+    refuse_get(t, RT_E_INDEX, "got float32", ITEMS(with(f)));
+    refuse_get(t, RT_E_INDEX, "mask [2]", ITEMS(with(m)));
+    refuse_get(t, RT_E_INDEX, "shape mismatch", ITEMS(with(ok), with(three)));
+    refuse_get(t, RT_E_ARGUMENT, "step must be greater than zero",
+               ITEMS(part(0, 3, -1)));
+    DROP(t, i, f, m, three, ok);
+}
+
+static void set(rt_tensor *t, rt_value v, const rt_index *items, int n)
+{
+    CHECK_OK(rt_tensor_set(t, items, n, v, &err), err);
+}
+
+CASE(assignment_writes_through_views)
+{
+    rt_tensor *t = counting(RT_INT64, SHAPE(2, 3));
+    rt_tensor *row = tensor(RT_INT64, SHAPE(1, 3), VALUES(7, 8, 9));
+    uint32_t version = rt_tensor_version(t);
+    set(t, I(5), ITEMS(integer(0), integer(1)));
+    set(t, T(row), ITEMS(integer(1)));
+    CHECK_TENSOR(t, RT_INT64, SHAPE(2, 3), VALUES(0, 5, 2, 7, 8, 9));
+    set(t, I(0), ITEMS(dots));
+    CHECK_TENSOR(t, RT_INT64, SHAPE(2, 3), VALUES(0, 0, 0, 0, 0, 0));
+    CHECK(rt_tensor_version(t) != version);
+    DROP(t, row);
+}
+
+CASE(assignment_through_indices_and_masks)
+{
+    rt_tensor *t = counting(RT_FLOAT32, SHAPE(2, 3));
+    rt_tensor *i = tensor(RT_INT64, SHAPE(2), VALUES(0, 2));
+    rt_tensor *m = tensor(RT_BOOL, SHAPE(2, 3), VALUES(0, 1, 0, 0, 1, 0));
+    rt_tensor *v = tensor(RT_FLOAT32, SHAPE(2), VALUES(10, 20));
+    set(t, T(v), ITEMS(all, with(i)));
+    CHECK_TENSOR(t, RT_FLOAT32, SHAPE(2, 3), VALUES(10, 1, 20, 10, 4, 20));
+    set(t, RT_V_FLOAT(-1), ITEMS(with(m)));
+    CHECK_TENSOR(t, RT_FLOAT32, SHAPE(2, 3), VALUES(10, -1, 20, 10, -1, 20));
+    set(t, T(v), ITEMS(with(m)));
+    CHECK_TENSOR(t, RT_FLOAT32, SHAPE(2, 3), VALUES(10, 10, 20, 10, 20, 20));
+    DROP(t, i, m, v);
+}
+
+CASE(a_refused_assignment_changes_nothing)
+{
+    rt_tensor *t = counting(RT_INT64, SHAPE(2, 3));
+    rt_tensor *i = tensor(RT_INT64, SHAPE(2), VALUES(0, 9));
+    rt_tensor *v = counting(RT_INT64, SHAPE(4));
+    CHECK_FAILS(rt_tensor_set(t, ITEMS(all, with(i)), I(5), &err), err,
+                RT_E_INDEX);
+    CHECK_FAILS(rt_tensor_set(t, ITEMS(integer(0)), T(v), &err), err,
+                RT_E_SHAPE);
+    CHECK_HAS(err.message, "[4] cannot be broadcast to the indexed part of "
+                           "shape [3]");
+    CHECK_TENSOR(t, RT_INT64, SHAPE(2, 3), VALUES(0, 1, 2, 3, 4, 5));
+    DROP(t, i, v);
+}
+
+CASE(index_put_adds_every_duplicate)
+{
+    rt_tensor *t = counting(RT_FLOAT32, SHAPE(3));
+    rt_tensor *i = tensor(RT_INT64, SHAPE(4), VALUES(1, 1, 1, 0));
+    rt_tensor *v = tensor(RT_FLOAT32, SHAPE(4), VALUES(1, 2, 3, 4));
+    rt_tensor *out = CALL(index_put, 4, T(t), RT_V_TENSORS(&i, 1), T(v),
+                          RT_V_BOOL(true));
+    CHECK_TENSOR(out, RT_FLOAT32, SHAPE(3), VALUES(4, 7, 2));
+    CHECK_TENSOR(t, RT_FLOAT32, SHAPE(3), VALUES(0, 1, 2));
+    DROP(t, i, v, out);
+}
+
+CASE(writing_into_expanded_memory_is_refused)
+{
+    rt_tensor *t = counting(RT_FLOAT32, SHAPE(1, 3));
+    rt_tensor *e = CALL(expand, 2, T(t), INTS(2, 3));
+    rt_tensor *i = tensor(RT_INT64, SHAPE(1), VALUES(0));
+    CHECK_FAILS(rt_tensor_set(e, ITEMS(with(i)), I(1), &err), err,
+                RT_E_ARGUMENT);
+    CHECK_HAS(err.message, "same memory");
+    CHECK_HAS(err.help, "clone");
+    DROP(t, e, i);
+}
+
+CASE(index_select_and_index_add)
+{
+    rt_tensor *t = counting(RT_FLOAT32, SHAPE(2, 3));
+    rt_tensor *i = tensor(RT_INT64, SHAPE(2), VALUES(2, 2));
+    rt_tensor *a = CALL(index_select, 3, T(t), I(1), T(i));
+    rt_tensor *sum = CALL(index_add_, 4, T(t), I(-1), T(i), T(a));
+    CHECK_TENSOR(a, RT_FLOAT32, SHAPE(2, 2), VALUES(2, 2, 5, 5));
+    CHECK_TENSOR(sum, RT_FLOAT32, SHAPE(2, 3), VALUES(0, 1, 6, 3, 4, 15));
+    REFUSES(RT_E_INDEX, "entry 0", index_select, 3, T(t), I(0), T(i));
+    REFUSES(RT_E_SHAPE, "source", index_add_, 4, T(t), I(0), T(i), T(i));
+    DROP(t, i, a, sum);
+}
+
+CASE(gather_and_scatter_are_inverse)
+{
+    rt_tensor *t = counting(RT_FLOAT32, SHAPE(2, 3));
+    rt_tensor *i = tensor(RT_INT64, SHAPE(2, 3), VALUES(2, 0, 1, 1, 2, 0));
+    rt_tensor *g = CALL(gather, 3, T(t), I(1), T(i));
+    rt_tensor *back = CALL(scatter, 4, T(t), I(1), T(i), T(g));
+    rt_tensor *rows = tensor(RT_INT64, SHAPE(1, 3), VALUES(1, 0, 1));
+    rt_tensor *r = CALL(gather, 3, T(t), I(0), T(rows));
+    rt_tensor *one = CALL(scatter, 4, T(t), I(0), T(rows), RT_V_FLOAT(9));
+    rt_tensor *sum = CALL(scatter_add, 4, T(t), I(0), T(rows), T(t));
+    CHECK_TENSOR(g, RT_FLOAT32, SHAPE(2, 3), VALUES(2, 0, 1, 4, 5, 3));
+    CHECK_TENSOR(back, RT_FLOAT32, SHAPE(2, 3), VALUES(0, 1, 2, 3, 4, 5));
+    CHECK_TENSOR(r, RT_FLOAT32, SHAPE(1, 3), VALUES(3, 1, 5));
+    CHECK_TENSOR(one, RT_FLOAT32, SHAPE(2, 3), VALUES(0, 9, 2, 9, 4, 9));
+    CHECK_TENSOR(sum, RT_FLOAT32, SHAPE(2, 3), VALUES(0, 2, 2, 3, 4, 7));
+    DROP(t, i, g, back, rows, r, one, sum);
+}
+
+CASE(gather_and_scatter_refuse_what_does_not_fit)
+{
+    rt_tensor *t = counting(RT_FLOAT32, SHAPE(2, 3));
+    rt_tensor *i = tensor(RT_INT64, SHAPE(2, 2), VALUES(0, 3, 0, 0));
+    rt_tensor *wide = counting(RT_INT64, SHAPE(3, 3));
+    rt_tensor *d = counting(RT_FLOAT64, SHAPE(2, 3));
+    REFUSES(RT_E_INDEX, "index 3 is out of bounds for dimension 1", gather, 3,
+            T(t), I(1), T(i));
+    REFUSES(RT_E_SHAPE, "index of shape [3, 3]", gather, 3, T(t), I(1),
+            T(wide));
+    REFUSES(RT_E_DTYPE, "src is float64", scatter, 4, T(t), I(1), T(i), T(d));
+    REFUSES(RT_E_DTYPE, "must hold integers", gather, 3, T(t), I(1), T(t));
+    REFUSES(RT_E_INDEX, "", scatter_, 4, T(t), I(1), T(i), RT_V_FLOAT(1));
+    CHECK_TENSOR(t, RT_FLOAT32, SHAPE(2, 3), VALUES(0, 1, 2, 3, 4, 5));
+    DROP(t, i, wide, d);
+}
+
+CASE(embedding_looks_rows_up)
+{
+    rt_tensor *w = counting(RT_FLOAT32, SHAPE(3, 2));
+    rt_tensor *i = tensor(RT_INT64, SHAPE(2, 1), VALUES(2, 0));
+    rt_tensor *bad = tensor(RT_INT64, SHAPE(1), VALUES(3));
+    rt_tensor *e = CALL(embedding, 2, T(w), T(i));
+    CHECK_TENSOR(e, RT_FLOAT32, SHAPE(2, 1, 2), VALUES(4, 5, 0, 1));
+    REFUSES(RT_E_INDEX, "index 3", embedding, 2, T(w), T(bad));
+    DROP(w, i, bad, e);
+}
+
+CASE(nonzero_where_masked_select_take)
+{
+    rt_tensor *t = tensor(RT_FLOAT32, SHAPE(2, 2), VALUES(0, 1, -2, 0));
+    rt_tensor *m = tensor(RT_BOOL, SHAPE(2), VALUES(0, 1));
+    rt_tensor *i = tensor(RT_INT64, SHAPE(2), VALUES(2, -1));
+    rt_tensor *nz = CALL(nonzero, 1, T(t));
+    rt_tensor *s = CALL(masked_select, 2, T(t), T(m));
+    rt_tensor *k = CALL(take, 2, T(t), T(i));
+    rt_value r[RT_MAX_RESULTS];
+    CHECK_TENSOR(nz, RT_INT64, SHAPE(2, 2), VALUES(0, 1, 1, 0));
+    CHECK_TENSOR(s, RT_FLOAT32, SHAPE(2), VALUES(1, 0));
+    CHECK_TENSOR(k, RT_FLOAT32, SHAPE(2), VALUES(-2, 0));
+    CHECK_OK(call_all(r, RT_OP_where_indices, 1, T(t)), err);
+    CHECK_TENSOR(r[0].tensors[1], RT_INT64, SHAPE(2), VALUES(1, 0));
+    rt_value_release(&r[0]);
+    DROP(t, m, i, nz, s, k);
+}
+
+CASE(item_reads_one_element)
+{
+    rt_tensor *b = tensor(RT_BOOL, SHAPE(1), VALUES(1));
+    rt_tensor *f = tensor(RT_FLOAT32, NULL, 0, VALUES(2.5));
+    rt_tensor *two = counting(RT_INT64, SHAPE(2));
+    rt_value v;
+    CHECK_OK(rt_tensor_item(&v, b, &err), err);
+    CHECK(v.kind == RT_K_BOOL && v.i == 1);
+    CHECK_OK(rt_tensor_item(&v, f, &err), err);
+    CHECK(v.kind == RT_K_FLOAT && v.f == 2.5);
+    CHECK_FAILS(rt_tensor_item(&v, two, &err), err, RT_E_SHAPE);
+    CHECK_HAS(err.message, "2 elements");
+    DROP(b, f, two);
+}
+
+UNIT_MAIN
