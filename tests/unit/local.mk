@@ -28,3 +28,5 @@ unit_tests += tests/unit/test_print
 tests_unit_test_print_LDADD = libruntime.la
 unit_tests += tests/unit/test_display
 tests_unit_test_display_LDADD = libruntime.la
+unit_tests += tests/unit/test_random
+tests_unit_test_random_LDADD = libruntime.la

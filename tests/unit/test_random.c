@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ * Random ops draw what PyTorch 2.13's CPU kernels draw after manual_seed(7).
+ */
+#include "runtime/ops/op.h"
+#include "tests/unit/unit.h"
+
+static rt_error err;
+
+static rt_tensor *call(const char *name, int n, const rt_value *args)
+{
+    rt_value results[RT_MAX_RESULTS] = {RT_UNSET};
+    rt_manual_seed(7);
+    CHECK_OK(rt_call_named(rt_op_find(name), args, n, NULL, NULL, 0, results,
+                           &err), err);
+    return results[0].kind == RT_K_TENSOR ? results[0].t : NULL;
+}
+
+static double at(const rt_tensor *t, int64_t i)
+{
+    return rt__load_float((rt_dtype)t->dtype,
+                          t->data + i * (int64_t)rt_dtype_size(t->dtype));
+}
+
+static void check_values(const rt_tensor *t, const double *want, int n,
+                         double tolerance)
+{
+    for (int i = 0; t && i < n; i++) {
+        CHECK_NEAR(at(t, i), want[i], tolerance);
+    }
+}
+
+static rt_tensor *sized(const char *name, int64_t n, rt_dtype dtype)
+{
+    rt_value args[] = {RT_V_INTS(&n, 1)};
+    rt_value named[] = {RT_V_DTYPE(dtype)}, results[RT_MAX_RESULTS] = {RT_UNSET};
+    const char *names[] = {"dtype"};
+    rt_manual_seed(7);
+    CHECK_OK(rt_call_named(rt_op_find(name), args, 1, named, names, 1, results,
+                           &err), err);
+    return results[0].t;
+}
+
+CASE(rand_draws_24_bits_for_float32_and_53_for_float64)
+{
+    double narrow[] = {0.5349225401878357, 0.19880318641662598,
+                       0.6592116951942444};
+    double wide[] = {0.279380429906404, 0.27369371365176565,
+                     0.8620929614176255};
+    rt_tensor *t = sized("rand", 3, RT_FLOAT32);
+    check_values(t, narrow, 3, 0);
+    rt_release(t);
+    t = sized("rand", 3, RT_FLOAT64);
+    check_values(t, wide, 3, 1e-16);
+    rt_release(t);
+}
+
+CASE(short_normals_come_in_pairs)
+{
+    double want[] = {-0.1467950940132141, 0.7861412763595581,
+                     0.9468216300010681, -1.1143440008163452,
+                     1.6907901763916016};
+    rt_tensor *t = sized("randn", 5, RT_FLOAT32);
+    check_values(t, want, 5, 1e-6);
+    rt_release(t);
+}
+
+CASE(long_normals_come_in_blocks_of_16_with_the_tail_drawn_anew)
+{
+    static const int places[] = {0, 1, 15, 16, 30, 31, 36};
+    static const double narrow[] = {
+        -0.8201345205307007, 0.39563116431236267, 1.090165138244629,
+        -1.5826646089553833, 0.501121461391449, 0.2600362002849579,
+        -0.10073431581258774};
+    static const double wide[] = {
+        0.06626753966449943, 0.04699155524392409, -1.0492146121597965,
+        0.12877206565947644, -1.5290464222497286, 0.7319577984300885,
+        0.6869951990820099};
+    rt_tensor *a = sized("randn", 37, RT_FLOAT32);
+    rt_tensor *b = sized("randn", 37, RT_FLOAT64);
+    for (int i = 0; i < 7; i++) {
+        CHECK_NEAR(at(a, places[i]), narrow[i], 2e-6);
+        CHECK_NEAR(at(b, places[i]), wide[i], 1e-14);
+    }
+    rt_release(a);
+    rt_release(b);
+}
+
+CASE(integers_and_permutations_follow_the_words)
+{
+    int64_t six = 6, three = 3;
+    rt_value small[] = {RT_V_INT(3), RT_V_INT(100), RT_V_INTS(&six, 1)};
+    rt_value large[] = {RT_V_INT(0), RT_V_INT(1ll << 40), RT_V_INTS(&three, 1)};
+    rt_value eight[] = {RT_V_INT(8)};
+    double a[] = {55, 61, 86, 57, 53, 48};
+    double b[] = {752595690692.0, 108744157686.0, 291964244179.0};
+    double c[] = {7, 0, 3, 4, 1, 5, 2, 6};
+    rt_tensor *t = call("randint", 3, small);
+    check_values(t, a, 6, 0);
+    rt_release(t);
+    t = call("randint", 3, large);
+    check_values(t, b, 3, 0);
+    rt_release(t);
+    t = call("randperm", 1, eight);
+    check_values(t, c, 8, 0);
+    rt_release(t);
+}
+
+CASE(a_seed_repeats_and_threads_do_not_matter)
+{
+    rt_set_num_threads(1);
+    rt_tensor *a = sized("randn", 100003, RT_FLOAT32);
+    rt_set_num_threads(4);
+    rt_tensor *b = sized("randn", 100003, RT_FLOAT32);
+    rt_set_num_threads(0);
+    CHECK(memcmp(a->data, b->data, 100003 * 4) == 0);
+    rt_release(a);
+    rt_release(b);
+}
+
+CASE(bad_ranges_and_dtypes_are_errors)
+{
+    int64_t n = 3;
+    rt_value empty[] = {RT_V_INT(5), RT_V_INT(5), RT_V_INTS(&n, 1)};
+    rt_value results[RT_MAX_RESULTS] = {RT_UNSET};
+    CHECK_FAILS(rt_call_named(rt_op_find("randint"), empty, 3, NULL, NULL, 0,
+                              results, &err), err, RT_E_ARGUMENT);
+    CHECK_HAS(err.message, "[5, 5) is empty");
+    rt_value size[] = {RT_V_INTS(&n, 1)}, dtype[] = {RT_V_DTYPE(RT_INT64)};
+    const char *names[] = {"dtype"};
+    CHECK_FAILS(rt_call_named(rt_op_find("randn"), size, 1, dtype, names, 1,
+                              results, &err), err, RT_E_DTYPE);
+}
+
+UNIT_MAIN
