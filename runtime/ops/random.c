@@ -44,9 +44,9 @@ static rt_status fill_result(rt__call *c, int first, bool normal)
     rt_generator *g = rt__generator_of(&c->a[first]);
     rt_status s = want_floating(c, (rt_dtype)t->dtype);
     if (s == RT_OK && normal) {
-        rt__fill_normal(g, t, 0, 1);
+        rt__sample_normal(g, t, 0, 1);
     } else if (s == RT_OK) {
-        rt__fill_uniform(g, t, 0, 1);
+        rt__sample_uniform(g, t, 0, 1);
     }
     return s;
 }
@@ -88,7 +88,7 @@ static rt_status integers(rt__call *c, int64_t low, int64_t high, int size)
     }
     rt_status s = make(c, c->a[size], size + 1, RT_INT64);
     if (s == RT_OK) {
-        rt__fill_integers(rt__generator_of(&c->a[size + 1]), c->r[0].t, low,
+        rt__sample_integers(rt__generator_of(&c->a[size + 1]), c->r[0].t, low,
                           high);
     }
     return s;
@@ -118,7 +118,7 @@ RT_KERNEL(randperm)
         s = rt_tensor_new(&order, RT_INT64, 1, &n, c->err);
     }
     if (s == RT_OK) {
-        rt__fill_permutation(rt__generator_of(&c->a[1]),
+        rt__sample_permutation(rt__generator_of(&c->a[1]),
                              (int64_t *)order->data, n);
     }
     for (int64_t i = 0; s == RT_OK && order != t && i < n; i++) {
@@ -154,7 +154,7 @@ RT_KERNEL(normal)
         return s;
     }
     rt__result_steal(c, 0, t);
-    rt__fill_normal(rt__generator_of(&c->a[3]), t, 0, 1);
+    rt__sample_normal(rt__generator_of(&c->a[3]), t, 0, 1);
     s = rt__op0(RT_OP_mul_, c->err, 2, RT_V_TENSOR(t), RT_V_TENSOR(std));
     return s ? s : rt__op0(RT_OP_add_, c->err, 2, RT_V_TENSOR(t),
                            RT_V_TENSOR(mean));
@@ -184,7 +184,7 @@ RT_KERNEL(bernoulli)
     s = s ? s : rt_tensor_new(&out, (rt_dtype)p->dtype, p->ndim, p->shape,
                               c->err);
     if (s == RT_OK) {
-        rt__fill_bernoulli_from(rt__generator_of(&c->a[1]), out, p);
+        rt__sample_bernoulli_from(rt__generator_of(&c->a[1]), out, p);
         rt__result_steal(c, 0, out);
     }
     rt_release(p);
@@ -228,7 +228,7 @@ RT_KERNEL(uniform_)
     if (s) {
         return s;
     }
-    rt__fill_uniform(rt__generator_of(&c->a[3]), t, from, to);
+    rt__sample_uniform(rt__generator_of(&c->a[3]), t, from, to);
     return put_back(c, t);
 }
 
@@ -245,7 +245,7 @@ RT_KERNEL(normal_)
     if (s) {
         return s;
     }
-    rt__fill_normal(rt__generator_of(&c->a[3]), t, mean, std);
+    rt__sample_normal(rt__generator_of(&c->a[3]), t, mean, std);
     return put_back(c, t);
 }
 
@@ -261,7 +261,7 @@ RT_KERNEL(bernoulli_)
     if (s) {
         return s;
     }
-    rt__fill_bernoulli(rt__generator_of(&c->a[2]), t, p);
+    rt__sample_bernoulli(rt__generator_of(&c->a[2]), t, p);
     return put_back(c, t);
 }
 
@@ -282,9 +282,9 @@ RT_KERNEL(random_)
     }
     rt_generator *g = rt__generator_of(&c->a[3]);
     if (full) {
-        rt__fill_integers_full(g, t);
+        rt__sample_integers_full(g, t);
     } else {
-        rt__fill_integers(g, t, from, to);
+        rt__sample_integers(g, t, from, to);
     }
     return put_back(c, t);
 }
@@ -302,7 +302,7 @@ RT_KERNEL(exponential_)
     if (s) {
         return s;
     }
-    rt__fill_exponential(rt__generator_of(&c->a[2]), t, lambda);
+    rt__sample_exponential(rt__generator_of(&c->a[2]), t, lambda);
     return put_back(c, t);
 }
 
@@ -324,7 +324,7 @@ RT_KERNEL(dropout)
     s = s ? s : rt_tensor_new(&noise, (rt_dtype)self->dtype, self->ndim,
                               self->shape, c->err);
     if (s == RT_OK) {
-        rt__fill_bernoulli(rt_default_generator(), noise, 1 - p);
+        rt__sample_bernoulli(rt_default_generator(), noise, 1 - p);
         if (p < 1) {
             s = rt__op0(RT_OP_div_, c->err, 2, RT_V_TENSOR(noise),
                         RT_V_FLOAT(1 - p));
@@ -386,7 +386,7 @@ static rt_status without_replacement(rt__call *c, const weights *w,
     rt_status s = rt_tensor_new(&q, (rt_dtype)w->t->dtype, w->t->ndim,
                                 w->t->shape, c->err);
     if (s == RT_OK) {
-        rt__fill_exponential(rt__generator_of(&c->a[3]), q, 1);
+        rt__sample_exponential(rt__generator_of(&c->a[3]), q, 1);
         s = rt__op1(RT_OP_div, &keys, c->err, 2, RT_V_TENSOR(w->t),
                     RT_V_TENSOR(q));
     }

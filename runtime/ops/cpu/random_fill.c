@@ -44,7 +44,7 @@ static char *element(const rt_tensor *t, int64_t i)
     return t->data + i * (int64_t)rt_dtype_size((rt_dtype)t->dtype);
 }
 
-void rt__fill_uniform(rt_generator *g, rt_tensor *t, double from, double to)
+void rt__sample_uniform(rt_generator *g, rt_tensor *t, double from, double to)
 {
     rt__generator_lock(g);
     if (t->dtype == RT_FLOAT32) {
@@ -146,7 +146,7 @@ static void normal_doubles(rt_generator *g, double *data, int64_t n,
     }
 }
 
-void rt__fill_normal(rt_generator *g, rt_tensor *t, double mean, double std)
+void rt__sample_normal(rt_generator *g, rt_tensor *t, double mean, double std)
 {
     rt__generator_lock(g);
     rt_dtype d = (rt_dtype)t->dtype;
@@ -165,7 +165,7 @@ void rt__fill_normal(rt_generator *g, rt_tensor *t, double mean, double std)
 
 /* --- the others ----------------------------------------------------------------- */
 
-void rt__fill_bernoulli(rt_generator *g, rt_tensor *t, double p)
+void rt__sample_bernoulli(rt_generator *g, rt_tensor *t, double p)
 {
     rt_dtype d = (rt_dtype)t->dtype;
     rt__generator_lock(g);
@@ -182,7 +182,7 @@ void rt__fill_bernoulli(rt_generator *g, rt_tensor *t, double p)
     rt__generator_unlock(g);
 }
 
-void rt__fill_bernoulli_from(rt_generator *g, rt_tensor *t, const rt_tensor *p)
+void rt__sample_bernoulli_from(rt_generator *g, rt_tensor *t, const rt_tensor *p)
 {
     rt_dtype d = (rt_dtype)t->dtype, from = (rt_dtype)p->dtype;
     rt__generator_lock(g);
@@ -193,7 +193,7 @@ void rt__fill_bernoulli_from(rt_generator *g, rt_tensor *t, const rt_tensor *p)
     rt__generator_unlock(g);
 }
 
-void rt__fill_integers(rt_generator *g, rt_tensor *t, int64_t low, int64_t high)
+void rt__sample_integers(rt_generator *g, rt_tensor *t, int64_t low, int64_t high)
 {
     uint64_t range = (uint64_t)high - (uint64_t)low;
     rt_dtype d = (rt_dtype)t->dtype;
@@ -206,7 +206,7 @@ void rt__fill_integers(rt_generator *g, rt_tensor *t, int64_t low, int64_t high)
     rt__generator_unlock(g);
 }
 
-void rt__fill_integers_full(rt_generator *g, rt_tensor *t)
+void rt__sample_integers_full(rt_generator *g, rt_tensor *t)
 {
     static const uint64_t limit[RT_DTYPE_COUNT] = {
         [RT_BOOL] = 2,
@@ -228,7 +228,7 @@ void rt__fill_integers_full(rt_generator *g, rt_tensor *t)
     rt__generator_unlock(g);
 }
 
-void rt__fill_exponential(rt_generator *g, rt_tensor *t, double lambda)
+void rt__sample_exponential(rt_generator *g, rt_tensor *t, double lambda)
 {
     rt_dtype d = (rt_dtype)t->dtype;
     rt__generator_lock(g);
@@ -239,7 +239,7 @@ void rt__fill_exponential(rt_generator *g, rt_tensor *t, double lambda)
     rt__generator_unlock(g);
 }
 
-void rt__fill_permutation(rt_generator *g, int64_t *out, int64_t n)
+void rt__sample_permutation(rt_generator *g, int64_t *out, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         out[i] = i;

@@ -11,22 +11,22 @@
 #include "runtime/core/tensor.h"
 
 /* t is dense and of floating type. */
-void rt__fill_uniform(rt_generator *g, rt_tensor *t, double from, double to);
+void rt__sample_uniform(rt_generator *g, rt_tensor *t, double from, double to);
 /* 16 elements or more: blocks of 16 by Box and Muller (1958) on uniforms of the
  * type's own width; fewer: pairs in float64. */
-void rt__fill_normal(rt_generator *g, rt_tensor *t, double mean, double std);
+void rt__sample_normal(rt_generator *g, rt_tensor *t, double mean, double std);
 /* 1 with probability p (any dtype). */
-void rt__fill_bernoulli(rt_generator *g, rt_tensor *t, double p);
+void rt__sample_bernoulli(rt_generator *g, rt_tensor *t, double p);
 /* 1 with the probability p[i]; p is dense, of floating type, of t's numel. */
-void rt__fill_bernoulli_from(rt_generator *g, rt_tensor *t,
+void rt__sample_bernoulli_from(rt_generator *g, rt_tensor *t,
                              const rt_tensor *p);
 /* Integers of [low, high), high > low. */
-void rt__fill_integers(rt_generator *g, rt_tensor *t, int64_t low,
+void rt__sample_integers(rt_generator *g, rt_tensor *t, int64_t low,
                        int64_t high);
 /* Integers over the dtype's whole non-negative exact range. */
-void rt__fill_integers_full(rt_generator *g, rt_tensor *t);
-void rt__fill_exponential(rt_generator *g, rt_tensor *t, double lambda);
+void rt__sample_integers_full(rt_generator *g, rt_tensor *t);
+void rt__sample_exponential(rt_generator *g, rt_tensor *t, double lambda);
 /* 0 .. n-1 in random order (Fisher and Yates). */
-void rt__fill_permutation(rt_generator *g, int64_t *out, int64_t n);
+void rt__sample_permutation(rt_generator *g, int64_t *out, int64_t n);
 
 #endif
