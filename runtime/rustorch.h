@@ -517,6 +517,8 @@ rt_module *rt_module_retain(rt_module *m);
 void rt_module_release(rt_module *m);
 rt_peer *rt_module_peer(rt_module *m);
 void *rt_module_context(rt_module *m);
+/* The table it was made with; NULL for catalog layers. Borrowed. */
+const rt_module_class *rt_module_class_of(const rt_module *m);
 const char *rt_module_name(const rt_module *m);          /* class name */
 const rt_layer *rt_module_layer(const rt_module *m);     /* NULL: host's class */
 /* A constructor argument of a catalog layer by parameter name. */
@@ -690,6 +692,7 @@ rt_loader *rt_loader_retain(rt_loader *l);
 void rt_loader_release(rt_loader *l);
 rt_peer *rt_loader_peer(rt_loader *l);
 int64_t rt_loader_length(rt_loader *l);       /* batches */
+int64_t rt_loader_batch_size(const rt_loader *l);
 rt_dataset *rt_loader_dataset(rt_loader *l);  /* borrowed */
 /* One epoch. rt_loader_next sets *n to 0 at the end. */
 typedef struct rt_loader_iter rt_loader_iter;

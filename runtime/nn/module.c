@@ -70,6 +70,11 @@ rt_peer *rt_module_peer(rt_module *m)
     return &m->peer;
 }
 
+const rt_module_class *rt_module_class_of(const rt_module *m)
+{
+    return m->layer ? NULL : m->cls;
+}
+
 void *rt_module_context(rt_module *m)
 {
     return m->ctx;
