@@ -5,7 +5,6 @@ import os
 import pathlib
 import signal
 import subprocess
-import time
 
 import pytest
 from dialect import KERNEL, cell
@@ -65,10 +64,9 @@ def test_run_reads_input_from_stdin(tmp_path):
 
 def test_run_ends_on_ctrl_c(tmp_path):
     file = tmp_path / "spin.rt"
-    file.write_text(cell("hello") + "\n" + cell("spin"))
-    with subprocess.Popen(["stdbuf", "-o0", COMMAND, "run", str(file)], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE) as run:
-        time.sleep(0.3)
+    file.write_text(cell("stderr") + "\n" + cell("spin"))
+    with subprocess.Popen([COMMAND, "run", str(file)], stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr.readline() == "to stderr\n"
         run.send_signal(signal.SIGINT)
         assert run.wait(timeout=5) == 130
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What only the stand-in can be told to do: raw output, exits, overflows, floods."""
+import os
 import signal
 
 import pytest
-from client import Kernel, text, types
+import zmq
+from client import Kernel, text, types, wait_gone
 
 
 def test_raw_output_of_fd_1_belongs_to_its_cell(double):
@@ -80,7 +82,6 @@ def test_a_large_cell_crosses_the_link(double):
 
 def test_a_stopped_client_costs_the_others_nothing():
     """One subscriber never reads: output waits for it, and stays interruptible."""
-    import zmq
     k = Kernel("double")
     try:
         with zmq.Context() as context, context.socket(zmq.SUB) as deaf:
@@ -101,11 +102,9 @@ def test_a_stopped_client_costs_the_others_nothing():
         k.close()
 
 
-def test_orphans_of_the_compute_process_end_with_it(double):
+def test_a_sigterm_between_cells_is_named_with_the_next(double):
     pid = double.compute_pid()
-    import os
     os.kill(pid, signal.SIGTERM)
-    from client import wait_gone
     wait_gone(pid)
     reply, outputs = double.run("print alive")
     assert reply["status"] == "ok" and "SIGTERM" in text(outputs, "stderr")

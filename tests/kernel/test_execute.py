@@ -92,7 +92,7 @@ def test_an_error_is_said_once_and_keeps_variables(kernel):
 
 
 def queue_three(kernel, stop):
-    ids = [kernel.kc.execute(cell("fail"), stop_on_error=stop),
+    ids = [kernel.kc.execute(cell("slow_fail"), stop_on_error=stop),
            kernel.kc.execute(cell("hello")), kernel.kc.execute(cell("hello"))]
     info = kernel.kc.kernel_info()
     replies = {}
