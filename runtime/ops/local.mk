@@ -6,6 +6,7 @@ libruntime_la_SOURCES += \
 	%D%/indexing.c \
 	%D%/infer.c %D%/infer.h \
 	%D%/infer_elementwise.c \
+	%D%/infer_reduce.c \
 	%D%/iterator.c %D%/iterator.h \
 	%D%/op.h \
 	%D%/ops.def \

@@ -2,7 +2,8 @@
 # model are given by name so that they hold under any -O level.
 ops_kernels = \
 	%D%/convert_kernels.c \
-	%D%/elementwise_kernels.c
+	%D%/elementwise_kernels.c \
+	%D%/reduce_kernels.c
 ops_kernel_cflags = $(AM_CFLAGS) -ftree-vectorize \
 	-fvect-cost-model=dynamic -fwrapv -Wno-type-limits
 
@@ -28,4 +29,6 @@ libruntime_la_SOURCES += \
 	%D%/arithmetic.c \
 	%D%/elementwise.c %D%/elementwise.h \
 	%D%/elementwise.def \
-	%D%/isa.h %D%/vec.h
+	%D%/isa.h %D%/vec.h \
+	%D%/reduce.c %D%/reduce.h \
+	%D%/softmax.c

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reductions of dense rows and columns, and softmax; compiled per instruction
+ * set. Float sums run in a fixed number of lanes whatever the vector width, so
+ * that every instruction set adds in the same order.
+ */
+#include "runtime/ops/cpu/reduce.h"
+#include "runtime/ops/cpu/vec.h"
+
+#define LANES 64
+
+/* Sum of `expr` over v = x[i]; m is a parameter. Short rows add in float64. */
+#define LANE_SUM(id, T, expr)                                                  \
+    static void id(const void *row, int64_t n, double p, rt__sum *s)           \
+    {                                                                          \
+        const T *x = row, m = (T)p;                                            \
+        T lane[LANES] = {0};                                                   \
+        double total = 0;                                                      \
+        int64_t i = 0;                                                         \
+        (void)m;                                                               \
+        for (; i + LANES <= n; i += LANES) {                                   \
+            RT_VECTORISE                                                       \
+            for (int l = 0; l < LANES; l++) {                                  \
+                T v = x[i + l];                                                \
+                lane[l] += (expr);                                             \
+            }                                                                  \
+        }                                                                      \
+        for (int l = 0; i && l < LANES; l++) {                                 \
+            total += (double)lane[l];                                          \
+        }                                                                      \
+        for (; i < n; i++) {                                                   \
+            T v = x[i];                                                        \
+            total += (double)(expr);                                           \
+        }                                                                      \
+        s->f = total;                                                          \
+    }
+
+LANE_SUM(sum_f32, float, v)
+LANE_SUM(sum_f64, double, v)
+LANE_SUM(squares_f32, float, (v - m) * (v - m))
+LANE_SUM(squares_f64, double, (v - m) * (v - m))
+LANE_SUM(absolutes_f32, float, v_abs(v))
+LANE_SUM(absolutes_f64, double, fabs(v))
+LANE_SUM(deviations_f32, float, v - m)
+LANE_SUM(deviations_f64, double, v - m)
+LANE_SUM(exponentials_f32, float, v_exp(v - m))
+LANE_SUM(exponentials_f64, double, exp(v - m))
+LANE_SUM(powers_f32, float, powf(v_abs(v), m))
+LANE_SUM(powers_f64, double, pow(fabs(v), m))
+
+#define INT_SUM(id, T, expr)                                                   \
+    static void id(const void *row, int64_t n, double p, rt__sum *s)           \
+    {                                                                          \
+        const T *x = row;                                                      \
+        int64_t total = 0;                                                     \
+        for (int64_t i = 0; i < n; i++) {                                      \
+            total += (expr);                                                   \
+        }                                                                      \
+        s->i = total;                                                          \
+    }
+INT_SUM(sum_u8, uint8_t, x[i])
+INT_SUM(sum_i32, int32_t, x[i])
+INT_SUM(sum_i64, int64_t, x[i])
+INT_SUM(nonzero_u8, uint8_t, x[i] != 0)
+INT_SUM(nonzero_i32, int32_t, x[i] != 0)
+INT_SUM(nonzero_i64, int64_t, x[i] != 0)
+INT_SUM(nonzero_f32, float, x[i] != 0)
+INT_SUM(nonzero_f64, double, x[i] != 0)
+
+#define PRODUCT(id, T, A, field)                                               \
+    static void id(const void *row, int64_t n, double p, rt__sum *s)           \
+    {                                                                          \
+        const T *x = row;                                                      \
+        A total = 1;                                                           \
+        for (int64_t i = 0; i < n; i++) {                                      \
+            total *= (A)x[i];                                                  \
+        }                                                                      \
+        s->field = total;                                                      \
+    }
+PRODUCT(product_u8, uint8_t, int64_t, i)
+PRODUCT(product_i32, int32_t, int64_t, i)
+PRODUCT(product_i64, int64_t, int64_t, i)
+PRODUCT(product_f32, float, double, f)
+PRODUCT(product_f64, double, double, f)
+
+/* The best element and where it first stands; a NaN beats all. s->j is -1 for
+ * an empty row. */
+#define BEST(id, T, field, BETTER)                                             \
+    static void id(const void *row, int64_t n, double p, rt__sum *s)           \
+    {                                                                          \
+        const T *x = row;                                                      \
+        T lane[LANES], best;                                                   \
+        int64_t i = 0;                                                         \
+        s->j = -1;                                                             \
+        if (n == 0) {                                                          \
+            return;                                                            \
+        }                                                                      \
+        best = x[0];                                                           \
+        uint8_t odd = 0;                                                       \
+        for (int l = 0; l < LANES; l++) {                                      \
+            lane[l] = best;                                                    \
+        }                                                                      \
+        for (; i + LANES <= n; i += LANES) {                                   \
+            for (int l = 0; l < LANES; l++) {                                  \
+                T v = x[i + l];                                                \
+                lane[l] = v BETTER lane[l] ? v : lane[l];                      \
+                odd |= v != v;                                                 \
+            }                                                                  \
+        }                                                                      \
+        for (int l = 0; i && l < LANES; l++) {                                 \
+            best = lane[l] BETTER best ? lane[l] : best;                       \
+        }                                                                      \
+        for (; i < n; i++) {                                                   \
+            best = x[i] BETTER best ? x[i] : best;                             \
+            odd |= x[i] != x[i];                                               \
+        }                                                                      \
+        i = 0;                                                                 \
+        if (odd) {                                                             \
+            while (x[i] == x[i]) {                                             \
+                i++;                                                           \
+            }                                                                  \
+        } else {                                                               \
+            for (int none = 1; none; i += none ? LANES : 0) {                  \
+                if (i + LANES > n) {                                           \
+                    break;                                                     \
+                }                                                              \
+                for (int l = 0; l < LANES; l++) {                              \
+                    none &= x[i + l] != best;                                  \
+                }                                                              \
+            }                                                                  \
+            while (x[i] != best) {                                             \
+                i++;                                                           \
+            }                                                                  \
+        }                                                                      \
+        s->j = i;                                                              \
+        s->field = x[i];                                                       \
+    }
+BEST(largest_u8, uint8_t, i, >)
+BEST(largest_i32, int32_t, i, >)
+BEST(largest_i64, int64_t, i, >)
+BEST(largest_f32, float, f, >)
+BEST(largest_f64, double, f, >)
+BEST(smallest_u8, uint8_t, i, <)
+BEST(smallest_i32, int32_t, i, <)
+BEST(smallest_i64, int64_t, i, <)
+BEST(smallest_f32, float, f, <)
+BEST(smallest_f64, double, f, <)
+
+/* --- columns ------------------------------------------------------------------ */
+
+#define RUN 64     /* rows added in the element type before float64 takes over */
+
+#define COLUMN_SUM(id, T)                                                      \
+    static void id(const void *first, int64_t rows, int64_t stride, int width, \
+                   double *total)                                              \
+    {                                                                          \
+        const T *x = first;                                                    \
+        for (int w = 0; w < width; w++) {                                      \
+            total[w] = 0;                                                      \
+        }                                                                      \
+        for (int64_t start = 0; start < rows; start += RUN) {                  \
+            T part[RT_COLUMNS] = {0};                                          \
+            int64_t end = start + RUN < rows ? start + RUN : rows;             \
+            for (int64_t r = start; r < end; r++) {                            \
+                const T *line = x + r * stride;                                \
+                RT_VECTORISE                                                   \
+                for (int w = 0; w < width; w++) {                              \
+                    part[w] += line[w];                                        \
+                }                                                              \
+            }                                                                  \
+            for (int w = 0; w < width; w++) {                                  \
+                total[w] += (double)part[w];                                   \
+            }                                                                  \
+        }                                                                      \
+    }
+COLUMN_SUM(column_sum_f32, float)
+COLUMN_SUM(column_sum_f64, double)
+
+/* --- softmax -------------------------------------------------------------------- */
+
+/* The largest element, or NaN. */
+#define ROW_MAX(id, T)                                                         \
+    static T id(const T *x, int64_t n)                                         \
+    {                                                                          \
+        T lane[LANES], best = (T)-INFINITY;                                    \
+        int64_t i = 0;                                                         \
+        for (int l = 0; l < LANES; l++) {                                      \
+            lane[l] = best;                                                    \
+        }                                                                      \
+        for (; i + LANES <= n; i += LANES) {                                   \
+            for (int l = 0; l < LANES; l++) {                                  \
+                T v = x[i + l];                                                \
+                lane[l] = v > lane[l] ? v : lane[l];                           \
+            }                                                                  \
+        }                                                                      \
+        for (int l = 0; i && l < LANES; l++) {                                 \
+            best = lane[l] > best ? lane[l] : best;                            \
+        }                                                                      \
+        for (; i < n; i++) {                                                   \
+            best = x[i] > best ? x[i] : best;                                  \
+        }                                                                      \
+        return best;                                                           \
+    }
+ROW_MAX(row_max_f32, float)
+ROW_MAX(row_max_f64, double)
+
+#define SOFTMAX_ROW(suffix, T, EXP)                                            \
+    static void softmax_row_##suffix(void *to, const void *from, int64_t n,    \
+                                     bool logarithm)                           \
+    {                                                                          \
+        const T *x = from;                                                     \
+        T *out = to, best = row_max_##suffix(x, n);                            \
+        rt__sum s;                                                             \
+        if (logarithm) {                                                       \
+            exponentials_##suffix(x, n, (double)best, &s);                     \
+            T shift = (T)log(s.f);                                             \
+            RT_VECTORISE                                                       \
+            for (int64_t i = 0; i < n; i++) {                                  \
+                out[i] = (x[i] - best) - shift;                                \
+            }                                                                  \
+            return;                                                            \
+        }                                                                      \
+        RT_VECTORISE                                                           \
+        for (int64_t i = 0; i < n; i++) {                                      \
+            out[i] = EXP(x[i] - best);                                         \
+        }                                                                      \
+        sum_##suffix(out, n, 0, &s);                                           \
+        T scale = (T)(1 / s.f);                                                \
+        RT_VECTORISE                                                           \
+        for (int64_t i = 0; i < n; i++) {                                      \
+            out[i] *= scale;                                                   \
+        }                                                                      \
+    }
+SOFTMAX_ROW(f32, float, v_exp)
+SOFTMAX_ROW(f64, double, exp)
+
+#define SOFTMAX_COLUMNS(suffix, T, EXP)                                        \
+    static void softmax_columns_##suffix(void *to, const void *from,           \
+                                         int64_t rows, int64_t stride,         \
+                                         int width, bool logarithm)            \
+    {                                                                          \
+        const T *x = from;                                                     \
+        T *out = to, best[RT_COLUMNS], sum[RT_COLUMNS];                        \
+        for (int w = 0; w < width; w++) {                                      \
+            best[w] = (T)-INFINITY;                                            \
+            sum[w] = 0;                                                        \
+        }                                                                      \
+        for (int64_t r = 0; r < rows; r++) {                                   \
+            const T *line = x + r * stride;                                    \
+            RT_VECTORISE                                                       \
+            for (int w = 0; w < width; w++) {                                  \
+                best[w] = line[w] > best[w] ? line[w] : best[w];               \
+            }                                                                  \
+        }                                                                      \
+        for (int64_t r = 0; r < rows; r++) {                                   \
+            const T *line = x + r * stride;                                    \
+            T *row = out + r * stride;                                         \
+            RT_VECTORISE                                                       \
+            for (int w = 0; w < width; w++) {                                  \
+                T shifted = line[w] - best[w], e = EXP(shifted);               \
+                row[w] = logarithm ? shifted : e;                              \
+                sum[w] += e;                                                   \
+            }                                                                  \
+        }                                                                      \
+        for (int w = 0; w < width; w++) {                                      \
+            sum[w] = logarithm ? (T)log((double)sum[w]) : 1 / sum[w];          \
+        }                                                                      \
+        for (int64_t r = 0; r < rows; r++) {                                   \
+            T *row = out + r * stride;                                         \
+            RT_VECTORISE                                                       \
+            for (int w = 0; w < width; w++) {                                  \
+                row[w] = logarithm ? row[w] - sum[w] : row[w] * sum[w];        \
+            }                                                                  \
+        }                                                                      \
+    }
+SOFTMAX_COLUMNS(f32, float, v_exp)
+SOFTMAX_COLUMNS(f64, double, exp)
+
+/* --- the table ---------------------------------------------------------------------- */
+
+#define FLOATS(name) [RT_FLOAT32] = name##_f32, [RT_FLOAT64] = name##_f64
+#define ALL(name)                                                              \
+    {                                                                          \
+        [RT_BOOL] = name##_u8, [RT_UINT8] = name##_u8,                         \
+        [RT_INT32] = name##_i32, [RT_INT64] = name##_i64, FLOATS(name)         \
+    }
+
+const rt__reduce_table RT_ISA_NAME(reduce) = {
+    .row = {
+        [RT_RED_sum] = ALL(sum),
+        [RT_RED_product] = ALL(product),
+        [RT_RED_largest] = ALL(largest),
+        [RT_RED_smallest] = ALL(smallest),
+        [RT_RED_nonzero] = ALL(nonzero),
+        [RT_RED_squares] = {FLOATS(squares)},
+        [RT_RED_absolutes] = {FLOATS(absolutes)},
+        [RT_RED_deviations] = {FLOATS(deviations)},
+        [RT_RED_exponentials] = {FLOATS(exponentials)},
+        [RT_RED_powers] = {FLOATS(powers)},
+    },
+    .column_sum = {FLOATS(column_sum)},
+    .softmax_row = {FLOATS(softmax_row)},
+    .softmax_columns = {FLOATS(softmax_columns)},
+};
