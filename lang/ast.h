@@ -208,6 +208,7 @@ struct lang__stmt {
             int count;
             lang__expr *over;
             lang__type item;        /* of one element before the locals */
+            bool apart;             /* for (auto [a, ...] : ...) */
             bool progress;          /* `over` was progress(over, note) */
             lang__expr *note;       /* string or NULL */
             lang__stmt *body;

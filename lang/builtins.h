@@ -29,8 +29,7 @@ typedef enum lang__check_kind {
     LANG__RANGE_CALL, /* becomes a RANGE node */
     LANG__PROGRESS,   /* only as what a range-for goes over */
     LANG__CASTING,    /* int(x), float(x), string(x), bool(x): CONVERT */
-    LANG__IDENTITY,   /* x.unwrap(), x.expect("..."): x itself */
-    LANG__NEW_TENSOR  /* tensor(data): data may be nested lists */
+    LANG__IDENTITY    /* x.unwrap(), x.expect("..."): x itself */
 } lang__check_kind;
 
 typedef struct lang__builtin {
@@ -69,5 +68,18 @@ typedef struct lang__attribute {
 int lang__attribute_count(void);
 const lang__attribute *lang__attribute_at(int i);
 const lang__attribute *lang__attribute_find(int owner, const char *name);
+
+/* A catalog row's signature in the language's terms, made in the arena: what
+ * a call may pass and gets. Tensor parameters take numbers as they are, int[]
+ * parameters single ints. */
+lang__signature *lang__signature_of(lang__arena *a, const rt_signature *s);
+/* The same for optimizers and schedulers: the first parameter is what they
+ * work on (Module or Tensor[]; Optimizer). */
+lang__signature *lang__signature_of_optimizer(lang__arena *a,
+                                              const rt_signature *s);
+lang__signature *lang__signature_of_scheduler(lang__arena *a,
+                                              const rt_signature *s);
+/* Optimizers may be written in small letters: adam(net, lr=1e-3). */
+const rt_optim_kind *lang__optimizer_find(const char *name);
 
 #endif

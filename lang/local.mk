@@ -6,14 +6,22 @@ liblang_la_SOURCES = \
 	%reldir%/ast.h \
 	%reldir%/ast_print.c \
 	%reldir%/attributes.def \
+	%reldir%/builtins.c \
 	%reldir%/builtins.def \
 	%reldir%/builtins.h \
+	%reldir%/check.h \
+	%reldir%/check_call.c \
+	%reldir%/check_define.c \
+	%reldir%/check_expr.c \
+	%reldir%/check_match.c \
+	%reldir%/checker.c \
 	%reldir%/checker.h \
 	%reldir%/declarations.c \
 	%reldir%/diagnostic.c \
 	%reldir%/diagnostic.h \
 	%reldir%/diagnostics.def \
 	%reldir%/foreign.def \
+	%reldir%/format_spec.c \
 	%reldir%/format_spec.h \
 	%reldir%/lang.h \
 	%reldir%/lexer.c \
@@ -21,9 +29,13 @@ liblang_la_SOURCES = \
 	%reldir%/nodes.def \
 	%reldir%/parser.c \
 	%reldir%/parser.h \
+	%reldir%/scope.c \
+	%reldir%/scope.h \
 	%reldir%/source.c \
 	%reldir%/source.h \
 	%reldir%/statements.c \
+	%reldir%/suggest.c \
+	%reldir%/suggest.h \
 	%reldir%/token.def \
 	%reldir%/types.c \
 	%reldir%/types.h

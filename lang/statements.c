@@ -251,6 +251,7 @@ static bool c_each(lang__parser *p, lang__stmt *s)
         return false;
     }
     s->kind = S_FOR_EACH;
+    s->u.each.apart = names;
     if (names) {
         s->u.each.count = lang__read_names(
             p, lang__is(p, T_LBRACKET) ? T_RBRACKET : T_RPAREN,
@@ -279,6 +280,7 @@ static bool rust_each(lang__parser *p, lang__stmt *s)
         strcmp(p->tokens[behind].text, "in"))
         return false;
     s->kind = S_FOR_EACH;
+    s->u.each.apart = names;
     if (names) {
         s->u.each.count = lang__read_names(p, T_RPAREN, &s->u.each.locals);
     } else {

@@ -124,6 +124,8 @@ int lang__type_cost(lang__type from, lang__type to)
     if (to.depth)
         return LANG__NEVER;
     bool numbers = lang__type_is_number(from) && lang__type_is_number(to);
+    if (numbers && to.kind == LANG_BOOL)
+        return LANG__WRAP;
     if (numbers)
         return from.kind < to.kind ? LANG__WIDEN : LANG__NEVER;
     if (to.kind == LANG_TENSOR && lang__type_is_number(from))

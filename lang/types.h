@@ -16,7 +16,7 @@
  * type, `to` the node's):
  *   bool -> int -> float           bool/int/float -> Tensor (0-d, wrapped)
  *   Tensor -> bool int float       one element, else a run-time error
- *   int float -> bool              where a truth value is wanted
+ *   int float -> bool              the truth value, as in C
  *   list, string -> bool           not: use len(x) > 0
  *   any -> T, T -> any             unboxing is checked; boxing is free
  *   int[] -> float[]               copies (likewise deeper lists, bool[])
@@ -104,6 +104,7 @@ typedef struct lang__param {
     bool has_default;
     bool keyword_only;
     bool variadic;         /* the last positional one: takes the rest */
+    uint8_t catalog;       /* rt_type + 1 of a catalog's parameter, else 0 */
     lang__constant value;  /* the default */
 } lang__param;
 
