@@ -93,7 +93,7 @@ static bool conversion_c(reader *r)
         if (p->precision == -1)
             p->precision = 0;
     }
-    r->at += strspn(r->at, "hlLqjzt");
+    r->at += strspn(r->at, "hlLjzt");
     char c = *r->at;
     if (c == 0)
         return fail(r, start, "the format ends in the middle of a conversion");

@@ -30,3 +30,5 @@ unit_tests += tests/unit/test_display
 tests_unit_test_display_LDADD = libruntime.la
 unit_tests += tests/unit/test_random
 tests_unit_test_random_LDADD = libruntime.la
+unit_tests += tests/unit/test_checker
+tests_unit_test_checker_LDADD = liblang.la libruntime.la
