@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { POINTS = 360, MAX_SERIES = 8, TICKS = 5 };
+enum { POINTS = 360, DOTS = 2000, BARS = 120, MAX_SERIES = 8, TICKS = 5 };
 
 /* Okabe and Ito's colours, which colour-blind readers can tell apart. */
 static const char *const colours[MAX_SERIES] = {
@@ -59,14 +59,18 @@ static void tick(frame *f, const rt__scale *s, double v, bool vertical)
     rt__text_dispose(&name);
 }
 
+static void ticks(frame *f, const rt__scale *s, bool vertical)
+{
+    double first = ceil(s->low / s->step - 1e-9);
+    for (double k = first; k * s->step <= s->high + s->step * 1e-6; k++) {
+        tick(f, s, k * s->step, vertical);
+    }
+}
+
 static void axes(frame *f)
 {
-    for (double v = f->y.low; v < f->y.high + f->y.step / 2; v += f->y.step) {
-        tick(f, &f->y, v, true);
-    }
-    for (double v = f->x.low; v < f->x.high + f->x.step / 2; v += f->x.step) {
-        tick(f, &f->x, v, false);
-    }
+    ticks(f, &f->y, true);
+    ticks(f, &f->x, false);
     rt__text_format(f->out, "<path d=\"M%.1f %.1fv%.1fh%.1f\" class=\"a\"/>",
                     f->left, f->top, f->height, f->width);
     if (f->o->title) {
@@ -111,18 +115,20 @@ static void curve(frame *f, const rt_series *s, const char *colour)
     }
 }
 
+/* One path of dots: zero-length strokes with round ends. */
 static void points(frame *f, const rt_series *s, const char *colour)
 {
     int64_t step = s->n / f->points + 1;
-    rt__text_format(f->out, "<g fill=\"%s\" fill-opacity=\".7\">", colour);
+    rt__text_format(f->out, "<path stroke=\"%s\" stroke-opacity=\".75\" "
+                            "stroke-width=\"5\" stroke-linecap=\"round\" "
+                            "d=\"", colour);
     for (int64_t i = 0; i < s->n; i += step) {
         double x = rt__series_x(s, i), y = s->y[i];
         if (isfinite(x) && isfinite(y)) {
-            rt__text_format(f->out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"2.6\"/>",
-                            px(f, x), py(f, y));
+            rt__text_format(f->out, "M%.1f %.1fh0", px(f, x), py(f, y));
         }
     }
-    rt__text_add(f->out, "</g>");
+    rt__text_add(f->out, "\"/>");
 }
 
 static void bars(frame *f, const rt_series *s, const char *colour)
@@ -171,6 +177,9 @@ static void widen_for_bars(rt__scale *x, const rt_series *s)
 
 static void lay_out(frame *f, const rt_series *series, int n)
 {
+    static const int limits[] = {[RT_CHART_LINE] = POINTS,
+                                 [RT_CHART_SCATTER] = DOTS,
+                                 [RT_CHART_BAR] = BARS};
     const rt_chart_options *o = f->o;
     rt__scale_fit(&f->x, series, n, 0, TICKS + 1, false);
     rt__scale_fit(&f->y, series, n, 1, TICKS, o->kind == RT_CHART_BAR);
@@ -181,10 +190,7 @@ static void lay_out(frame *f, const rt_series *series, int n)
     f->top = o->title ? 30 : 14;
     f->width = o->width - f->left - 16;
     f->height = o->height - f->top - (o->xlabel ? 44 : 28);
-    f->points = POINTS / (n < 1 ? 1 : n);
-    if (o->kind != RT_CHART_LINE) {
-        f->points /= 3;   /* an element each, not a pair of numbers */
-    }
+    f->points = limits[o->kind] / (n < 1 ? 1 : n);
 }
 
 static rt_status check_options(const rt_chart_options *o, int n, rt_error *err)

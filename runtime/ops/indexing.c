@@ -169,13 +169,16 @@ static rt_status by_tensor(walk *w, rt_tensor *t)
 
 static rt_status apply_item(walk *w, const rt_index *item, int skipped)
 {
+    rt_status s;
     switch (item->kind) {
     case RT_I_INT:
         return by_int(w, item->i);
     case RT_I_SLICE:
         return by_slice(w, item);
     case RT_I_NONE:
-        return by_none(w);
+        s = by_none(w);
+        w->dim += s == RT_OK;
+        return s;
     case RT_I_ELLIPSIS:
         w->dim += skipped;
         return RT_OK;

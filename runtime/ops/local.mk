@@ -25,3 +25,6 @@ libruntime_la_SOURCES += \
 libruntime_la_SOURCES += %D%/cpu/backward.c
 
 include %D%/cpu/local.mk
+libruntime_la_SOURCES += \
+	%D%/random.c \
+	%D%/cpu/random_fill.c %D%/cpu/random_fill.h

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT
+ * Random samples into dense memory, in PyTorch's order of draws
+ * (ATen/native/cpu/DistributionTemplates.h describes the same streams).
+ */
+#include "runtime/ops/cpu/random_fill.h"
+
+#include <math.h>
+
+#include "runtime/base/pool.h"
+
+enum { BLOCK = 16, PARALLEL_BLOCKS = 512 };
+
+/* Significant bits of a uniform sample of type d. */
+static int uniform_bits(rt_dtype d)
+{
+    return d == RT_FLOAT64    ? 53
+           : d == RT_FLOAT32  ? 24
+           : d == RT_FLOAT16  ? 11
+                              : 8;
+}
+
+static double uniform_of(rt_generator *g, rt_dtype d)
+{
+    if (d == RT_FLOAT64) {
+        return rt__random_f53(g);
+    }
+    int bits = uniform_bits(d);
+    return ldexp(rt__random_u32(g) & ((1u << bits) - 1), -bits);
+}
+
+/* n uniforms of [0, 1) as float32 from raw words, in place of the words. */
+static void floats_from_words(float *data, int64_t n)
+{
+    const uint32_t *words = (const uint32_t *)(const void *)data;
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t w;
+        __builtin_memcpy(&w, words + i, sizeof w);
+        data[i] = (float)(w & 0xffffffu) * 0x1p-24f;
+    }
+}
+
+static char *element(const rt_tensor *t, int64_t i)
+{
+    return t->data + i * (int64_t)rt_dtype_size((rt_dtype)t->dtype);
+}
+
+void rt__sample_uniform(rt_generator *g, rt_tensor *t, double from, double to)
+{
+    rt__generator_lock(g);
+    if (t->dtype == RT_FLOAT32) {
+        float *data = (float *)t->data, a = (float)from, span = (float)to - a;
+        rt__random_words(g, (uint32_t *)t->data, t->numel);
+        floats_from_words(data, t->numel);
+        for (int64_t i = 0; (from != 0 || to != 1) && i < t->numel; i++) {
+            data[i] = data[i] * span + a;
+        }
+    } else {
+        rt_dtype d = (rt_dtype)t->dtype;
+        for (int64_t i = 0; i < t->numel; i++) {
+            rt__store_float(d, element(t, i),
+                            uniform_of(g, d) * (to - from) + from);
+        }
+    }
+    rt__generator_unlock(g);
+}
+
+/* --- normal ------------------------------------------------------------------ */
+
+typedef struct normal_job {
+    void *data;
+    double mean, std;
+} normal_job;
+
+static void box_muller_float(float *x, float mean, float std)
+{
+    for (int k = 0; k < BLOCK / 2; k++) {
+        float u1 = 1 - x[k], u2 = x[k + BLOCK / 2];
+        float r = sqrtf(-2 * logf(u1)), t = 2 * (float)M_PI * u2;
+        x[k] = r * cosf(t) * std + mean;
+        x[k + BLOCK / 2] = r * sinf(t) * std + mean;
+    }
+}
+
+static void box_muller_double(double *x, double mean, double std)
+{
+    for (int k = 0; k < BLOCK / 2; k++) {
+        double u1 = 1 - x[k], u2 = x[k + BLOCK / 2];
+        double r = sqrt(-2 * log(u1)), t = 2 * M_PI * u2;
+        x[k] = r * cos(t) * std + mean;
+        x[k + BLOCK / 2] = r * sin(t) * std + mean;
+    }
+}
+
+static void float_blocks(void *ctx, int64_t begin, int64_t end)
+{
+    normal_job *j = ctx;
+    for (int64_t b = begin; b < end; b++) {
+        box_muller_float((float *)j->data + b * BLOCK, (float)j->mean,
+                         (float)j->std);
+    }
+}
+
+static void double_blocks(void *ctx, int64_t begin, int64_t end)
+{
+    normal_job *j = ctx;
+    for (int64_t b = begin; b < end; b++) {
+        box_muller_double((double *)j->data + b * BLOCK, j->mean, j->std);
+    }
+}
+
+static void draw_floats(rt_generator *g, float *data, int64_t n)
+{
+    rt__random_words(g, (uint32_t *)(void *)data, n);
+    floats_from_words(data, n);
+}
+
+static void draw_doubles(rt_generator *g, double *data, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        data[i] = rt__random_f53(g);
+    }
+}
+
+/* The tail that fills no whole block is the last 16 elements, drawn anew. */
+static void normal_floats(rt_generator *g, float *data, int64_t n,
+                          double mean, double std)
+{
+    normal_job job = {data, mean, std};
+    draw_floats(g, data, n);
+    rt__parallel(n / BLOCK, PARALLEL_BLOCKS, float_blocks, &job);
+    if (n % BLOCK) {
+        draw_floats(g, data + n - BLOCK, BLOCK);
+        box_muller_float(data + n - BLOCK, (float)mean, (float)std);
+    }
+}
+
+static void normal_doubles(rt_generator *g, double *data, int64_t n,
+                           double mean, double std)
+{
+    normal_job job = {data, mean, std};
+    draw_doubles(g, data, n);
+    rt__parallel(n / BLOCK, PARALLEL_BLOCKS, double_blocks, &job);
+    if (n % BLOCK) {
+        draw_doubles(g, data + n - BLOCK, BLOCK);
+        box_muller_double(data + n - BLOCK, mean, std);
+    }
+}
+
+void rt__sample_normal(rt_generator *g, rt_tensor *t, double mean, double std)
+{
+    rt__generator_lock(g);
+    rt_dtype d = (rt_dtype)t->dtype;
+    if (t->numel >= BLOCK && d == RT_FLOAT32) {
+        normal_floats(g, (float *)t->data, t->numel, mean, std);
+    } else if (t->numel >= BLOCK && d == RT_FLOAT64) {
+        normal_doubles(g, (double *)t->data, t->numel, mean, std);
+    } else {
+        for (int64_t i = 0; i < t->numel; i++) {
+            rt__store_float(d, element(t, i),
+                            rt__random_normal(g) * std + mean);
+        }
+    }
+    rt__generator_unlock(g);
+}
+
+/* --- the others ----------------------------------------------------------------- */
+
+void rt__sample_bernoulli(rt_generator *g, rt_tensor *t, double p)
+{
+    rt_dtype d = (rt_dtype)t->dtype;
+    rt__generator_lock(g);
+    if (d == RT_FLOAT32) {
+        float *data = (float *)t->data;
+        for (int64_t i = 0; i < t->numel; i++) {
+            data[i] = rt__random_f53(g) < p;
+        }
+    } else {
+        for (int64_t i = 0; i < t->numel; i++) {
+            rt__store_int(d, element(t, i), rt__random_f53(g) < p);
+        }
+    }
+    rt__generator_unlock(g);
+}
+
+void rt__sample_bernoulli_from(rt_generator *g, rt_tensor *t, const rt_tensor *p)
+{
+    rt_dtype d = (rt_dtype)t->dtype, from = (rt_dtype)p->dtype;
+    rt__generator_lock(g);
+    for (int64_t i = 0; i < t->numel; i++) {
+        bool hit = uniform_of(g, from) < rt__load_float(from, element(p, i));
+        rt__store_int(d, element(t, i), hit);
+    }
+    rt__generator_unlock(g);
+}
+
+void rt__sample_integers(rt_generator *g, rt_tensor *t, int64_t low, int64_t high)
+{
+    uint64_t range = (uint64_t)high - (uint64_t)low;
+    rt_dtype d = (rt_dtype)t->dtype;
+    rt__generator_lock(g);
+    for (int64_t i = 0; i < t->numel; i++) {
+        uint64_t word = range >> 32 ? rt__random_u64(g) : rt__random_u32(g);
+        rt__store_int(d, element(t, i),
+                      (int64_t)(word % range + (uint64_t)low));
+    }
+    rt__generator_unlock(g);
+}
+
+void rt__sample_integers_full(rt_generator *g, rt_tensor *t)
+{
+    static const uint64_t limit[RT_DTYPE_COUNT] = {
+        [RT_BOOL] = 2,
+        [RT_UINT8] = 256,
+        [RT_INT32] = 1ull << 31,
+        [RT_INT64] = 1ull << 63,
+        [RT_FLOAT16] = (1 << 11) + 1,
+        [RT_BFLOAT16] = (1 << 8) + 1,
+        [RT_FLOAT32] = (1 << 24) + 1,
+        [RT_FLOAT64] = (1ull << 53) + 1,
+    };
+    rt_dtype d = (rt_dtype)t->dtype;
+    bool wide = d == RT_INT64 || d == RT_FLOAT64;
+    rt__generator_lock(g);
+    for (int64_t i = 0; i < t->numel; i++) {
+        uint64_t word = wide ? rt__random_u64(g) : rt__random_u32(g);
+        rt__store_int(d, element(t, i), (int64_t)(word % limit[d]));
+    }
+    rt__generator_unlock(g);
+}
+
+void rt__sample_exponential(rt_generator *g, rt_tensor *t, double lambda)
+{
+    rt_dtype d = (rt_dtype)t->dtype;
+    rt__generator_lock(g);
+    for (int64_t i = 0; i < t->numel; i++) {
+        rt__store_float(d, element(t, i),
+                        -1 / lambda * log1p(-rt__random_f53(g)));
+    }
+    rt__generator_unlock(g);
+}
+
+void rt__sample_permutation(rt_generator *g, int64_t *out, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        out[i] = i;
+    }
+    rt__generator_lock(g);
+    for (int64_t i = 0; i < n - 1; i++) {
+        int64_t z = (int64_t)(rt__random_u32(g) % (uint64_t)(n - i));
+        int64_t keep = out[i];
+        out[i] = out[z + i];
+        out[z + i] = keep;
+    }
+    rt__generator_unlock(g);
+}
