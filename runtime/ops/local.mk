@@ -21,7 +21,9 @@ libruntime_la_SOURCES += \
 	%D%/cpu/join.c \
 	%D%/cpu/loss.c %D%/cpu/loss.h \
 	%D%/cpu/move.c %D%/cpu/move.h \
-	%D%/cpu/norm.c
+	%D%/cpu/norm.c \
+	%D%/cpu/search.c \
+	%D%/cpu/sort.c %D%/cpu/sort.h %D%/cpu/sort_row.h
 libruntime_la_SOURCES += %D%/cpu/backward.c
 
 include %D%/cpu/local.mk

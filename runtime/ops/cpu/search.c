@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT
+ * Ops over values and their counts: unique, bincount, searchsorted.
+ */
+#include "runtime/ops/cpu/move.h"
+#include "runtime/ops/cpu/sort.h"
+
+#include <string.h>
+
+/* --- unique --------------------------------------------------------------------- */
+
+/* Equal as numbers: NaN differs from itself. */
+static bool same_value(rt_dtype d, const char *p, const char *q)
+{
+    if (rt_dtype_is_floating(d)) {
+        return rt__load_float(d, p) == rt__load_float(d, q);
+    }
+    return rt__load_int(d, p) == rt__load_int(d, q);
+}
+
+typedef struct distinct {
+    const rt_tensor *t;      /* dense */
+    int64_t *order;          /* sorted: where each stands */
+    int64_t *group;          /* of order[i]: which distinct value */
+    int64_t n;               /* how many distinct values */
+} distinct;
+
+static rt_status find_groups(rt__call *c, distinct *d)
+{
+    int64_t numel = d->t->numel;
+    size_t size = rt_dtype_size(d->t->dtype);
+    rt_status s = rt__sort_row(d->order, numel, d->t->data, d->t->dtype, numel,
+                               1, false, c->err);
+    for (int64_t i = 0; s == RT_OK && i < numel; i++) {
+        const char *p = d->t->data + (size_t)d->order[i] * size;
+        bool fresh = i == 0 ||
+                     !same_value(d->t->dtype, p,
+                                 d->t->data + (size_t)d->order[i - 1] * size);
+        d->n += fresh;
+        d->group[i] = d->n - 1;
+    }
+    return s;
+}
+
+static void write_groups(rt__call *c, const distinct *d)
+{
+    size_t size = rt_dtype_size(d->t->dtype);
+    bool inverse = c->a[2].i != 0, counts = c->a[3].i != 0;
+    int64_t *inv = (int64_t *)c->r[1].t->data;
+    int64_t *count = (int64_t *)c->r[2].t->data;
+    if (counts) {
+        memset(count, 0, (size_t)d->n * sizeof *count);
+    }
+    for (int64_t i = d->t->numel - 1; i >= 0; i--) {
+        /* backwards, so that the first of equal elements is the one kept */
+        memcpy(c->r[0].t->data + (size_t)d->group[i] * size,
+               d->t->data + (size_t)d->order[i] * size, size);
+        if (inverse) {
+            inv[d->order[i]] = d->group[i];
+        }
+        if (counts) {
+            count[d->group[i]]++;
+        }
+    }
+}
+
+RT_KERNEL(unique)
+{
+    rt_tensor *self = rt__arg(c, 0), *t = NULL;
+    int64_t none = 0;
+    bool inverse = c->a[2].i != 0, counts = c->a[3].i != 0;
+    rt_status s = rt__dense(&t, self, c->name, c->err);
+    if (s != RT_OK) {
+        return s;
+    }
+    int64_t *work = rt_alloc((size_t)(2 * t->numel + 1) * sizeof *work);
+    distinct d = {.t = t, .order = work};
+    if (!work) {
+        s = rt_fail(c->err, RT_E_MEMORY, "unique: no memory for %lld elements",
+                    (long long)t->numel);
+        goto done;
+    }
+    d.group = work + t->numel;
+    s = find_groups(c, &d);
+    if (s == RT_OK) {
+        s = rt__result_new(c, 0, t->dtype, 1, &d.n);
+    }
+    if (s == RT_OK) {
+        s = inverse ? rt__result_new(c, 1, RT_INT64, t->ndim, t->shape)
+                    : rt__result_new(c, 1, RT_INT64, 1, &none);
+    }
+    if (s == RT_OK) {
+        s = rt__result_new(c, 2, RT_INT64, 1, counts ? &d.n : &none);
+    }
+    if (s == RT_OK) {
+        write_groups(c, &d);
+    }
+done:
+    rt_free(work);
+    rt_release(t);
+    return s;
+}
+
+/* --- bincount -------------------------------------------------------------------- */
+
+static rt_status check_bins(rt__call *c, const int64_t *v, int64_t n,
+                            int64_t *bins)
+{
+    for (int64_t i = 0; i < n; i++) {
+        if (v[i] < 0) {
+            return rt_fail(c->err, RT_E_ARGUMENT,
+                           "bincount: expected non-negative integers, element "
+                           "%lld is %lld", (long long)i, (long long)v[i]);
+        }
+        *bins = v[i] >= *bins ? v[i] + 1 : *bins;
+    }
+    return RT_OK;
+}
+
+static rt_status count_weighted(rt__call *c, const rt_tensor *index,
+                                int64_t bins)
+{
+    rt_tensor *w = NULL, *arg = rt__arg(c, 1);
+    rt_dtype dtype = arg->dtype == RT_FLOAT32 ? RT_FLOAT32 : RT_FLOAT64;
+    if (arg->ndim != 1 || arg->numel != index->numel) {
+        return rt_fail(c->err, RT_E_SHAPE,
+                       "bincount: weights must be a vector of %lld numbers, "
+                       "got %lld", (long long)index->numel,
+                       (long long)arg->numel);
+    }
+    rt_status s = rt__dense_as(&w, arg, RT_FLOAT64, c->name, c->err);
+    if (s == RT_OK) {
+        s = rt__result_new(c, 0, dtype, 1, &bins);
+    }
+    if (s == RT_OK) {
+        char *out = c->r[0].t->data;
+        size_t size = rt_dtype_size(dtype);
+        memset(out, 0, (size_t)bins * size);
+        for (int64_t i = 0; i < index->numel; i++) {
+            char *p = out + (size_t)((int64_t *)index->data)[i] * size;
+            rt__store_float(dtype, p, rt__load_float(dtype, p) +
+                                          ((double *)w->data)[i]);
+        }
+    }
+    rt_release(w);
+    return s;
+}
+
+static rt_status count_plain(rt__call *c, const rt_tensor *index, int64_t bins)
+{
+    rt_status s = rt__result_new(c, 0, RT_INT64, 1, &bins);
+    if (s == RT_OK) {
+        int64_t *out = (int64_t *)c->r[0].t->data;
+        memset(out, 0, (size_t)bins * sizeof *out);
+        for (int64_t i = 0; i < index->numel; i++) {
+            out[((int64_t *)index->data)[i]]++;
+        }
+    }
+    return s;
+}
+
+RT_KERNEL(bincount)
+{
+    rt_tensor *self = rt__arg(c, 0), *index = NULL;
+    int64_t bins = c->a[2].i;
+    if (self->ndim != 1) {
+        return rt_fail(c->err, RT_E_SHAPE,
+                       "bincount: expected a vector, got %d dimensions",
+                       self->ndim);
+    }
+    if (bins < 0) {
+        return rt_fail(c->err, RT_E_ARGUMENT,
+                       "bincount: minlength must not be negative, got %lld",
+                       (long long)bins);
+    }
+    rt_status s = rt__index_dense(&index, self, "the input", c->name, c->err);
+    if (s == RT_OK) {
+        s = check_bins(c, (int64_t *)index->data, index->numel, &bins);
+    }
+    if (s == RT_OK) {
+        s = rt__arg(c, 1) ? count_weighted(c, index, bins)
+                          : count_plain(c, index, bins);
+    }
+    rt_release(index);
+    return s;
+}
+
+/* --- searchsorted -------------------------------------------------------------------- */
+
+/* How many of a[0..n) come before v; NaN comes after all numbers. */
+static int64_t bisect(const double *a, int64_t n, double v, bool right)
+{
+    int64_t low = 0, high = n;
+    while (low < high) {
+        int64_t mid = low + (high - low) / 2;
+        bool before = right ? !(a[mid] > v) : !(a[mid] >= v);
+        if (before && a[mid] == a[mid]) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
+}
+
+static rt_status check_sequence(rt__call *c)
+{
+    rt_tensor *a = rt__arg(c, 0), *v = rt__arg(c, 1);
+    char sa[96], sv[96];
+    bool fits = a->ndim == 1 || (a->ndim > 1 && a->ndim == v->ndim);
+    for (int d = 0; fits && a->ndim > 1 && d < a->ndim - 1; d++) {
+        fits = a->shape[d] == v->shape[d];
+    }
+    if (fits) {
+        return RT_OK;
+    }
+    rt__shape_format(sa, sizeof sa, a->ndim, a->shape);
+    rt__shape_format(sv, sizeof sv, v->ndim, v->shape);
+    return rt_fail(c->err, RT_E_SHAPE,
+                   "searchsorted: the sorted sequence must be a vector or "
+                   "agree with the values in all but the last dimension, got "
+                   "%s and %s", sa, sv);
+}
+
+RT_KERNEL(searchsorted)
+{
+    rt_tensor *a = NULL, *v = NULL;
+    rt_status s = check_sequence(c);
+    if (s == RT_OK) {
+        s = rt__dense_as(&a, rt__arg(c, 0), RT_FLOAT64, c->name, c->err);
+    }
+    if (s == RT_OK) {
+        s = rt__dense_as(&v, rt__arg(c, 1), RT_FLOAT64, c->name, c->err);
+    }
+    if (s == RT_OK) {
+        s = rt__result_new(c, 0, RT_INT64, v->ndim, v->shape);
+    }
+    if (s == RT_OK) {
+        int64_t n = a->shape[a->ndim - 1];
+        int64_t each = a->ndim > 1 ? v->shape[v->ndim - 1] : v->numel;
+        int64_t *out = (int64_t *)c->r[0].t->data;
+        const double *data = (const double *)a->data;
+        const double *want = (const double *)v->data;
+        for (int64_t i = 0; i < v->numel; i++) {
+            out[i] = bisect(data + i / each * n, n, want[i], c->a[2].i != 0);
+        }
+    }
+    rt_release(a);
+    rt_release(v);
+    return s;
+}
