@@ -28,5 +28,8 @@ libruntime_la_SOURCES += %D%/cpu/backward.c
 
 include %D%/cpu/local.mk
 libruntime_la_SOURCES += \
+	%D%/matmul.c \
 	%D%/random.c \
+	%D%/cpu/blas.c %D%/cpu/blas.h \
+	%D%/cpu/gemm.c %D%/cpu/gemm.h \
 	%D%/cpu/random_fill.c %D%/cpu/random_fill.h

@@ -7,12 +7,6 @@
 #pragma weak rt__infer_conv2d
 #pragma weak rt__infer_conv2d_input
 #pragma weak rt__infer_conv2d_weight
-#pragma weak rt__infer_linear
-#pragma weak rt__infer_matmul
-#pragma weak rt__infer_matmul_2d
-#pragma weak rt__infer_matmul_3d
-#pragma weak rt__infer_matmul_dot
-#pragma weak rt__infer_matmul_mv
 #pragma weak rt__infer_max_pool2d
 #pragma weak rt__kernel_addcdiv
 #pragma weak rt__kernel_addcmul
@@ -29,10 +23,8 @@
 #pragma weak rt__kernel_frac
 #pragma weak rt__kernel_hardtanh
 #pragma weak rt__kernel_lerp
-#pragma weak rt__kernel_linear
 #pragma weak rt__kernel_logit
 #pragma weak rt__kernel_logsigmoid
-#pragma weak rt__kernel_matmul
 #pragma weak rt__kernel_max_pool2d
 #pragma weak rt__kernel_mish
 #pragma weak rt__kernel_nan_to_num

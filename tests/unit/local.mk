@@ -34,3 +34,5 @@ unit_tests += tests/unit/test_random
 tests_unit_test_random_LDADD = libruntime.la
 unit_tests += tests/unit/test_checker
 tests_unit_test_checker_LDADD = liblang.la libruntime.la
+unit_tests += tests/unit/test_matmul
+tests_unit_test_matmul_LDADD = libruntime.la

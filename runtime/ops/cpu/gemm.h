@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Matrix products on strided memory: C[m, n] = A[m, k] B[k, n], or += . Shapes
+ * are cut into tiles by size alone, so that results are the same bits for any
+ * number of threads.
+ */
+#ifndef RT_OPS_CPU_GEMM_H
+#define RT_OPS_CPU_GEMM_H
+
+#include "runtime/core/tensor.h"
+
+typedef struct rt__gemm {
+    rt_dtype dtype;
+    int64_t m, n, k;
+    const char *a, *b;
+    char *c;
+    int64_t ars, acs, brs, bcs;   /* strides in elements: rows, columns */
+    int64_t crs, ccs;
+    bool accumulate;              /* add to what C holds */
+} rt__gemm;
+
+/* One product, tiles spread over the pool. RT_E_INTERRUPT when interrupted,
+ * RT_E_MEMORY when an operand had to be made dense and could not be. */
+rt_status rt__gemm_run(const rt__gemm *g, const char *name, rt_error *err);
+/* `count` products of one shape, spread over the pool: step i of operand x is
+ * offsets_x[i] elements from g->x. */
+rt_status rt__gemm_batch(const rt__gemm *g, int64_t count, const int64_t *a,
+                         const int64_t *b, const int64_t *c, const char *name,
+                         rt_error *err);
+
+#endif

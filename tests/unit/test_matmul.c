@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT
+ * Matrix products against float64 loops: every form, dtype and layout, with
+ * OpenBLAS and without it.
+ */
+#include "runtime/ops/cpu/blas.h"
+#include "runtime/ops/op.h"
+#include "tests/unit/unit.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+static rt_error err;
+
+static rt_tensor *make(rt_dtype dtype, int ndim, const int64_t *shape)
+{
+    rt_tensor *t = NULL;
+    CHECK_OK(rt_tensor_new(&t, dtype, ndim, shape, &err), err);
+    for (int64_t i = 0; i < t->numel; i++) {
+        rt__store_float(dtype, t->data + i * (int64_t)rt_dtype_size(dtype),
+                        (double)((i * 7919 + 13) % 17 - 8));
+    }
+    return t;
+}
+
+static double at(const rt_tensor *t, int64_t offset)
+{
+    rt_dtype d = (rt_dtype)t->dtype;
+    return rt__load_float(d, t->data + offset * (int64_t)rt_dtype_size(d));
+}
+
+static rt_tensor *run(rt_op_id id, int n, rt_tensor *a, rt_tensor *b,
+                      rt_tensor *bias)
+{
+    rt_tensor *out = NULL;
+    err.code = RT_OK;
+    if (rt__op1(id, &out, &err, n, RT_V_TENSOR(a), RT_V_TENSOR(b),
+                bias ? RT_V_TENSOR(bias) : RT_NONE)) {
+        UNIT_FAIL("%s", err.message);
+    }
+    return out;
+}
+
+static void check_2d(const rt_tensor *a, const rt_tensor *b, const rt_tensor *r)
+{
+    int64_t m = a->shape[0], k = a->shape[1], n = b->shape[1];
+    double worst = 0;
+    for (int64_t i = 0; r && i < m; i++) {
+        for (int64_t j = 0; j < n; j++) {
+            double want = 0;
+            for (int64_t p = 0; p < k; p++) {
+                want += at(a, i * a->strides[0] + p * a->strides[1]) *
+                        at(b, p * b->strides[0] + j * b->strides[1]);
+            }
+            worst = fmax(worst, fabs(at(r, i * n + j) - want));
+        }
+    }
+    CHECK_NEAR(worst, 0, r->dtype == RT_BFLOAT16 || r->dtype == RT_FLOAT16
+                             ? 32 : 1e-2);
+}
+
+/* b given as its transpose, so that a column-major operand is met too. */
+static void check_size(rt_dtype dtype, int64_t m, int64_t k, int64_t n,
+                       bool transposed)
+{
+    int64_t sa[] = {m, k}, sb[] = {transposed ? n : k, transposed ? k : n};
+    rt_tensor *a = make(dtype, 2, sa), *b = make(dtype, 2, sb), *t = b;
+    if (transposed) {
+        int64_t shape[] = {k, n}, strides[] = {1, k};
+        CHECK_OK(rt_tensor_view(&t, b, 2, shape, strides, 0, &err), err);
+        rt_release(b);
+    }
+    rt_tensor *r = run(RT_OP_matmul, 2, a, t, NULL);
+    check_2d(a, t, r);
+    rt_release(a);
+    rt_release(t);
+    rt_release(r);
+}
+
+static void check_all_sizes(void)
+{
+    static const int64_t sizes[][3] = {{1, 1, 1},  {3, 5, 2},   {1, 40, 9},
+                                       {9, 40, 1}, {64, 64, 64}, {65, 33, 130},
+                                       {300, 20, 7}, {7, 20, 600}, {0, 3, 2},
+                                       {2, 0, 3},  {520, 70, 530}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        for (int transposed = 0; transposed < 2; transposed++) {
+            check_size(RT_FLOAT32, sizes[i][0], sizes[i][1], sizes[i][2],
+                       transposed);
+            check_size(RT_FLOAT64, sizes[i][0], sizes[i][1], sizes[i][2],
+                       transposed);
+        }
+    }
+    check_size(RT_INT64, 5, 9, 300, false);
+    check_size(RT_INT32, 5, 9, 3, true);
+    check_size(RT_FLOAT16, 5, 9, 30, false);
+    check_size(RT_BFLOAT16, 5, 9, 30, true);
+}
+
+/* First, before anything has loaded the library. */
+CASE(products_are_right_without_openblas)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        setenv("RT_BLAS", "off", 1);
+        check_all_sizes();
+        _exit(unit_failures || rt__blas_get()->loaded);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    CHECK_INT(status, 0);
+}
+
+CASE(products_are_right_for_every_size_and_layout)
+{
+    check_all_sizes();
+}
+
+CASE(a_product_of_reversed_and_strided_operands_is_right)
+{
+    int64_t shape[] = {40, 60}, half[] = {20, 30}, steps[] = {-120, 2};
+    int64_t other[] = {30, 25};
+    rt_tensor *base = make(RT_FLOAT32, 2, shape), *a;
+    rt_tensor *b = make(RT_FLOAT32, 2, other);
+    CHECK_OK(rt_tensor_view(&a, base, 2, half, steps, 39 * 60, &err), err);
+    rt_tensor *r = run(RT_OP_matmul, 2, a, b, NULL);
+    check_2d(a, b, r);
+    rt_release(base);
+    rt_release(a);
+    rt_release(b);
+    rt_release(r);
+}
+
+CASE(batches_broadcast)
+{
+    int64_t sa[] = {2, 1, 3, 4}, sb[] = {5, 4, 6};
+    rt_tensor *a = make(RT_FLOAT64, 4, sa), *b = make(RT_FLOAT64, 3, sb);
+    rt_tensor *r = run(RT_OP_matmul, 2, a, b, NULL);
+    CHECK_INT(r->ndim, 4);
+    CHECK_INT(r->shape[1], 5);
+    for (int64_t x = 0; x < 2; x++) {
+        for (int64_t y = 0; y < 5; y++) {
+            double want = 0;
+            for (int64_t p = 0; p < 4; p++) {
+                want += at(a, x * 12 + 2 * 4 + p) * at(b, y * 24 + p * 6 + 5);
+            }
+            CHECK_NEAR(at(r, (x * 5 + y) * 18 + 2 * 6 + 5), want, 1e-12);
+        }
+    }
+    rt_release(a);
+    rt_release(b);
+    rt_release(r);
+}
+
+CASE(vectors_lose_the_dimension_they_were_lent)
+{
+    int64_t v[] = {4}, mat[] = {4, 3}, batch[] = {2, 3, 4};
+    rt_tensor *x = make(RT_FLOAT32, 1, v), *m = make(RT_FLOAT32, 2, mat);
+    rt_tensor *b = make(RT_FLOAT32, 3, batch);
+    rt_tensor *dot = run(RT_OP_matmul, 2, x, x, NULL);
+    rt_tensor *row = run(RT_OP_matmul, 2, x, m, NULL);
+    rt_tensor *col = run(RT_OP_matmul, 2, b, x, NULL);
+    CHECK_INT(dot->ndim, 0);
+    CHECK_INT(row->shape[0], 3);
+    CHECK_INT(col->ndim * 100 + col->shape[0] * 10 + col->shape[1], 223);
+    double want = 0, want_col = 0;
+    for (int p = 0; p < 4; p++) {
+        want += at(x, p) * at(m, p * 3 + 1);
+        want_col += at(b, 12 + 8 + p) * at(x, p);
+    }
+    CHECK_NEAR(at(row, 1), want, 1e-5);
+    CHECK_NEAR(at(col, 5), want_col, 1e-5);
+    rt_tensor *all[] = {x, m, b, dot, row, col};
+    for (int i = 0; i < 6; i++) {
+        rt_release(all[i]);
+    }
+}
+
+CASE(linear_is_x_times_w_transposed_plus_bias)
+{
+    int64_t sx[] = {2, 3, 5}, sw[] = {4, 5}, sb[] = {4};
+    rt_tensor *x = make(RT_FLOAT32, 3, sx), *w = make(RT_FLOAT32, 2, sw);
+    rt_tensor *b = make(RT_FLOAT32, 1, sb);
+    rt_tensor *r = run(RT_OP_linear, 3, x, w, b);
+    CHECK_INT(r->shape[2], 4);
+    for (int64_t i = 0; i < 6; i++) {
+        for (int64_t o = 0; o < 4; o++) {
+            double want = at(b, o);
+            for (int64_t p = 0; p < 5; p++) {
+                want += at(x, i * 5 + p) * at(w, o * 5 + p);
+            }
+            CHECK_NEAR(at(r, i * 4 + o), want, 1e-4);
+        }
+    }
+    rt_release(x);
+    rt_release(w);
+    rt_release(b);
+    rt_release(r);
+}
+
+CASE(the_number_of_threads_does_not_change_a_bit)
+{
+    int64_t s[] = {300, 300};
+    rt_tensor *a = make(RT_FLOAT32, 2, s);
+    rt_set_num_threads(1);
+    rt_tensor *x = run(RT_OP_matmul, 2, a, a, NULL);
+    rt_set_num_threads(3);
+    rt_tensor *y = run(RT_OP_matmul, 2, a, a, NULL);
+    rt_set_num_threads(0);
+    CHECK(memcmp(x->data, y->data, 300 * 300 * 4) == 0);
+    rt_release(a);
+    rt_release(x);
+    rt_release(y);
+}
+
+CASE(shapes_that_do_not_fit_are_named_with_the_likely_fix)
+{
+    int64_t s[] = {64, 784}, t[] = {128, 784}, img[] = {64, 28, 28};
+    rt_tensor *x = make(RT_FLOAT32, 2, s), *w = make(RT_FLOAT32, 2, t);
+    rt_tensor *i = make(RT_FLOAT32, 3, img), *out = NULL;
+    rt_tensor *z = make(RT_INT64, 2, t);
+    CHECK_FAILS(rt__op1(RT_OP_matmul, &out, &err, 2, RT_V_TENSOR(x),
+                        RT_V_TENSOR(w)), err, RT_E_SHAPE);
+    CHECK_TEXT(err.message, "matmul: [64, 784] @ [128, 784]: inner sizes 784 "
+                            "and 128 differ");
+    CHECK_HAS(err.help, "x @ w.T");
+    CHECK_INT(err.shape[1][0], 128);
+    CHECK_FAILS(rt__op1(RT_OP_linear, &out, &err, 2, RT_V_TENSOR(i),
+                        RT_V_TENSOR(w)), err, RT_E_SHAPE);
+    CHECK_HAS(err.help, "Flatten");
+    CHECK_FAILS(rt__op1(RT_OP_matmul, &out, &err, 2, RT_V_TENSOR(x),
+                        RT_V_TENSOR(z)), err, RT_E_DTYPE);
+    CHECK_FAILS(rt__op1(RT_OP_bmm, &out, &err, 2, RT_V_TENSOR(x),
+                        RT_V_TENSOR(w)), err, RT_E_SHAPE);
+    rt_release(x);
+    rt_release(w);
+    rt_release(i);
+    rt_release(z);
+}
+
+UNIT_MAIN
