@@ -71,6 +71,16 @@ static void install_signals(void)
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
+/* When memory runs out, this process is the one to go, not the front. */
+static void offer_to_oom_killer(void)
+{
+    FILE *f = fopen("/proc/self/oom_score_adj", "w");
+    if (f) {
+        fputs("500", f);
+        fclose(f);
+    }
+}
+
 /* --- sending ---------------------------------------------------------------- */
 
 static void send_json(kernel_link_kind kind, json_t *value)
@@ -379,13 +389,14 @@ int kernel_compute_main(void)
                             .history = on_history};
     rt_error_clear(&err);
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+    offer_to_oom_killer();
     install_signals();
     if (!kernel_output_start(KERNEL_COMPUTE_LINK, rt_interrupted)) {
-        kernel_log("compute process: no thread to be had");
+        dprintf(KERNEL_COMPUTE_CRASH, "no thread to be had\n");
         return 1;
     }
     if (lang_session_new(&c.session, &host, &err) != RT_OK) {
-        kernel_log("compute process: %s", err.message);
+        dprintf(KERNEL_COMPUTE_CRASH, "no session: %s\n", err.message);
         return 1;
     }
     kernel_output_send(KERNEL_LINK_READY, "{}", 2);

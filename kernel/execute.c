@@ -272,7 +272,8 @@ static void replace_child(kernel_router *r)
                                   "cells (%s): all variables are gone and a "
                                   "fresh session has begun.\n", r->cause);
     }
-    if (r->running && between && r->child.pid) {
+    if (r->running && between && r->child.pid && !r->running->retried) {
+        r->running->retried = true;
         say_notices(r, r->running);
         hand_over(r, r->running);   /* it never began: the new one runs it */
     } else if (r->running) {

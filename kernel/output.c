@@ -3,15 +3,13 @@
  */
 #include "kernel/output.h"
 
-#include "kernel/log.h"
-
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { BATCH = KERNEL_LINK_PACKET, GATHER_MS = 4 };
+enum { BATCH = KERNEL_LINK_PACKET, GATHER_MS = 1 };
 
 /* One per process, as the link is. text[0] is the stream's byte. */
 static struct {
@@ -21,7 +19,6 @@ static struct {
     bool (*give_up)(void);
     char text[BATCH];
     size_t size;       /* of text, the stream's byte not counted */
-    int64_t sent;      /* ms */
 } out = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 /* The lock is held. */
@@ -31,7 +28,6 @@ static void flush(void)
         kernel_link_send(out.link, KERNEL_LINK_STREAM, out.text, out.size + 1,
                          out.give_up);
         out.size = 0;
-        out.sent = kernel_now();
     }
 }
 
@@ -103,11 +99,7 @@ void kernel_output_text(int fd, const char *text, size_t size)
     bool first = out.size == 0;
     add(fd, text, size);
     if (out.size && first) {
-        if (kernel_now() - out.sent > GATHER_MS) {
-            flush();
-        } else {
-            pthread_cond_signal(&out.wake);
-        }
+        pthread_cond_signal(&out.wake);
     }
     pthread_mutex_unlock(&out.lock);
 }

@@ -3,9 +3,8 @@
  * output.h - the compute process's side of the link: printed text in few
  * packets, and everything else behind it in order.
  *
- * The first text leaves at once; what follows within 4 ms is gathered, and a
- * small thread sends it when the cell prints no more. All sending goes through
- * here, under one lock.
+ * Text is gathered until 32 KiB are together or, by a small thread, for about
+ * a millisecond. All sending goes through here, under one lock.
  */
 #ifndef KERNEL_OUTPUT_H
 #define KERNEL_OUTPUT_H

@@ -17,6 +17,7 @@
 
 enum { ON_SHELL = 1 << JP_SHELL, ON_CONTROL = 1 << JP_CONTROL };
 enum { NOW, LATER };
+enum { TURN = 1000 };   /* messages of a channel before the next is read */
 
 typedef struct entry {
     const char *type;
@@ -157,7 +158,8 @@ static void dispatch(kernel_router *r, jp_channel channel, jp_message *m)
 
 void kernel_router_read(kernel_router *r, jp_channel channel)
 {
-    for (;;) {
+    /* Bounded: a client that never pauses must not keep events waiting. */
+    for (int i = 0; i < TURN; i++) {
         jp_message *m = NULL;
         jp_error err = {""};
         jp_verdict v = jp_wire_receive(r->wire, r->channels->socket[channel],

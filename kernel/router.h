@@ -29,6 +29,7 @@ typedef struct kernel_request {
     /* of an execute_request */
     int number;              /* execution count */
     bool silent, store, stop_on_error;
+    bool retried;            /* its first process died before it began */
 } kernel_request;
 
 typedef struct kernel_router {

@@ -6,6 +6,7 @@ import pathlib
 import queue
 import time
 
+from dialect import cell
 from jupyter_client.manager import KernelManager
 from jupyter_client.session import Session
 
@@ -98,6 +99,12 @@ class Kernel:
             if (msg["parent_header"].get("msg_id") == msg_id and msg["msg_type"] == msg_type
                     and content.items() <= msg["content"].items()):
                 return msg
+
+    def spin(self):
+        """Starts a cell that runs until interrupted; its id, once it runs."""
+        msg_id = self.kc.execute(cell("spin"))
+        self.wait_for(msg_id, "stream", text="spinning\n")
+        return msg_id
 
 
 def text(outputs, name="stdout"):

@@ -213,6 +213,9 @@ struct lang_session {
 rt_status lang_session_new(lang_session **out, const lang_host *host,
                            rt_error *err)
 {
+    if (getenv("RUSTORCH_DOUBLE_REFUSES")) {
+        return rt_fail(err, RT_E_MEMORY, "no session today");
+    }
     *out = calloc(1, sizeof **out);
     (*out)->host = *host;
     (*out)->vars = lang_symbols_new();

@@ -108,3 +108,17 @@ def test_a_sigterm_between_cells_is_named_with_the_next(double):
     wait_gone(pid)
     reply, outputs = double.run("print alive")
     assert reply["status"] == "ok" and "SIGTERM" in text(outputs, "stderr")
+
+
+def test_a_process_that_cannot_start_is_an_error_and_not_a_loop(monkeypatch):
+    monkeypatch.setenv("RUSTORCH_DOUBLE_REFUSES", "1")
+    k = Kernel("double")
+    try:
+        for _ in range(3):
+            reply, _ = k.run("print alive")
+            assert reply["ename"] == "ComputeProcessDied"
+            assert "exited with status 1" in reply["evalue"]
+            assert any("no session today" in line for line in reply["traceback"])
+        assert k.ask("kernel_info_request")["status"] == "ok"
+    finally:
+        k.close()

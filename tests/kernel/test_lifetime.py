@@ -19,19 +19,13 @@ def value_of(outputs):
             if m["msg_type"] == "execute_result"]
 
 
-def spin(kernel):
-    msg_id = kernel.kc.execute(cell("spin"))
-    kernel.wait_for(msg_id, "execute_input")
-    return msg_id
-
-
 # --- interrupts ---------------------------------------------------------------
 
 @pytest.mark.parametrize("by", ["signal", "message"])
 def test_an_interrupt_ends_an_endless_loop_and_keeps_variables(kernel, by):
     kernel.run(cell("set", "kept", 9))
     pid = kernel.compute_pid()
-    msg_id = spin(kernel)
+    msg_id = kernel.spin()
     waiting = kernel.kc.execute(cell("hello"))
     began = time.time()
     if by == "signal":
@@ -83,7 +77,7 @@ def test_fifty_interrupts_at_any_moment_lose_nothing(kernel):
 def test_sigsegv_in_a_cell_is_an_error_and_a_fresh_session(fresh):
     fresh.run(cell("set", "gone", 1))
     count = fresh.run(cell("hello"))[0]["execution_count"]
-    msg_id = spin(fresh)
+    msg_id = fresh.spin()
     waiting = fresh.kc.execute(cell("hello"))
     pid = fresh.compute_pid()
     os.kill(pid, signal.SIGSEGV)
@@ -121,7 +115,7 @@ def test_a_death_between_cells_is_said_with_the_next(fresh):
 def test_shutdown_replies_publishes_and_ends_with_zero(fresh, channel, running):
     compute = fresh.compute_pid()
     if running:
-        spin(fresh)
+        fresh.spin()
     msg_id = fresh.send("shutdown_request", {"restart": True}, channel)
     reply = getattr(fresh.kc, channel + "_channel").get_msg(timeout=5)
     assert reply["content"] == {"status": "ok", "restart": True}
@@ -140,7 +134,7 @@ def test_sigterm_ends_both_processes(fresh):
 
 def test_the_compute_process_does_not_outlive_the_front(fresh):
     compute = fresh.compute_pid()
-    spin(fresh)
+    fresh.spin()
     os.kill(fresh.pid, signal.SIGKILL)
     wait_gone(compute)
 
@@ -204,7 +198,7 @@ def test_a_bad_connection_file_is_refused_with_a_reason(tmp_path, kernel):
 
 def test_the_heart_beats_while_a_cell_runs(kernel):
     import zmq
-    msg_id = spin(kernel)
+    msg_id = kernel.spin()
     with zmq.Context() as context, context.socket(zmq.REQ) as heart:
         heart.linger = 0
         heart.connect(f"tcp://127.0.0.1:{kernel.km.hb_port}")

@@ -5,13 +5,7 @@ import time
 import pytest
 from client import Kernel, types
 from dialect import KERNEL, cell
-
-
-def busy(kernel):
-    """Starts a cell that runs until interrupted."""
-    msg_id = kernel.kc.execute(cell("spin"))
-    kernel.wait_for(msg_id, "status", execution_state="busy")
-    return msg_id
+from jupyter_client.manager import KernelManager
 
 
 def end(kernel, msg_id):
@@ -43,7 +37,7 @@ def test_connect_tells_the_ports(kernel):
 
 def test_every_question_is_answered_while_a_cell_runs(kernel):
     kernel.run(cell("set", "findable", 3))
-    running = busy(kernel)
+    running = kernel.spin()
     began = time.time()
     code = cell("get", "findab")
     found = kernel.ask("complete_request", dict(code=code, cursor_pos=len(code)))
@@ -97,6 +91,24 @@ def test_a_second_client_is_welcomed_and_sees_the_first(kernel):
                                                   kernel.kc.session.session)
     finally:
         second.stop_channels()
+
+
+def test_starting_is_said_once_after_the_first_welcome():
+    km = KernelManager(kernel_name=KERNEL)
+    km.start_kernel()
+    kc = km.client()
+    kc.start_channels()
+    try:
+        seen = [kc.get_iopub_msg(timeout=5) for _ in range(2)]
+        assert types(seen) == ["iopub_welcome", "status"]
+        assert seen[1]["content"] == {"execution_state": "starting"}
+        kc.kernel_info()
+        kc.get_shell_msg(timeout=5)
+        states = [kc.get_iopub_msg(timeout=5)["content"]["execution_state"] for _ in range(2)]
+        assert states == ["busy", "idle"]
+    finally:
+        kc.stop_channels()
+        km.shutdown_kernel(now=True)
 
 
 def test_history_lives_over_restarts(fresh):
