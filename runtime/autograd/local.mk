@@ -8,6 +8,7 @@ libruntime_la_SOURCES += \
 	%D%/gradients_nn.c \
 	%D%/gradients_reduce.c \
 	%D%/gradients_shape.c \
+	%D%/gradcheck.c \
 	%D%/graph.c %D%/graph.h \
 	%D%/hooks.c \
 	%D%/mode.c \

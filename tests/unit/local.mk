@@ -36,3 +36,9 @@ unit_tests += tests/unit/test_checker
 tests_unit_test_checker_LDADD = liblang.la libruntime.la
 unit_tests += tests/unit/test_matmul
 tests_unit_test_matmul_LDADD = libruntime.la
+unit_tests += tests/unit/test_gradients
+tests_unit_test_gradients_SOURCES = tests/unit/test_gradients.c \
+	tests/unit/gradient_samples.def
+tests_unit_test_gradients_LDADD = libruntime.la
+unit_tests += tests/unit/test_autograd
+tests_unit_test_autograd_LDADD = libruntime.la
