@@ -15,6 +15,7 @@ typedef struct check {
     int n;
     rt_tensor *output;
     double **analytic;        /* by input: [output element][input element] */
+    double *above, *below;    /* the output on either side of an element */
     double eps, atol, rtol;
     rt_error *err;
 } check;
@@ -107,13 +108,11 @@ static rt_status analytic(check *k)
     return s;
 }
 
-static rt_status compare(check *k, int input, int64_t j, const rt_tensor *above,
-                         const rt_tensor *below)
+static rt_status compare(check *k, int input, int64_t j)
 {
-    int64_t numel = k->inputs[input]->numel;
-    for (int64_t row = 0; row < above->numel; row++) {
-        double numeric = (value_at(above, row) - value_at(below, row))
-                         / (2.0 * k->eps);
+    int64_t numel = k->inputs[input]->numel, rows = k->output->numel;
+    for (int64_t row = 0; row < rows; row++) {
+        double numeric = (k->above[row] - k->below[row]) / (2.0 * k->eps);
         double got = k->analytic[input][row * numel + j];
         if (!(fabs(got - numeric) <= k->atol + k->rtol * fabs(numeric))) {
             return rt_fail(k->err, RT_E_AUTOGRAD, "gradcheck: output element "
@@ -125,26 +124,31 @@ static rt_status compare(check *k, int input, int64_t j, const rt_tensor *above,
     return RT_OK;
 }
 
-static rt_status check_element(check *k, int input, int64_t j)
+/* The function's values: copied, for its output may be a view of an input. */
+static rt_status sample(const check *k, double *values)
 {
-    rt_tensor *above = NULL, *below = NULL;
-    double *x = element(k->inputs[input], j), was = *x;
-    *x = was + k->eps;
-    rt_status s = evaluate(k, &above);
-    *x = was - k->eps;
-    s = s == RT_OK ? evaluate(k, &below) : s;
-    *x = was;
-    if (s == RT_OK && (!rt__same_shape(above, k->output)
-                       || !rt__same_shape(below, k->output))) {
+    rt_tensor *out = NULL;
+    rt_status s = evaluate(k, &out);
+    if (s == RT_OK && !rt__same_shape(out, k->output)) {
         s = rt_fail(k->err, RT_E_AUTOGRAD, "gradcheck: the function's output "
                     "changes its shape with its input's values");
     }
-    if (s == RT_OK) {
-        s = compare(k, input, j, above, below);
+    for (int64_t i = 0; s == RT_OK && i < out->numel; i++) {
+        values[i] = value_at(out, i);
     }
-    rt_release(above);
-    rt_release(below);
+    rt_release(out);
     return s;
+}
+
+static rt_status check_element(check *k, int input, int64_t j)
+{
+    double *x = element(k->inputs[input], j), was = *x;
+    *x = was + k->eps;
+    rt_status s = sample(k, k->above);
+    *x = was - k->eps;
+    s = s == RT_OK ? sample(k, k->below) : s;
+    *x = was;
+    return s == RT_OK ? compare(k, input, j) : s;
 }
 
 static rt_status make_room(check *k)
@@ -155,6 +159,12 @@ static rt_status make_room(check *k)
         return rt_fail(k->err, RT_E_MEMORY, "gradcheck: no memory");
     }
     memset(k->analytic, 0, sizeof *k->analytic * n);
+    size_t side = sizeof(double) * (size_t)k->output->numel;
+    k->above = rt_alloc(2 * side + 1);
+    if (!k->above) {
+        return rt_fail(k->err, RT_E_MEMORY, "gradcheck: no memory");
+    }
+    k->below = k->above + k->output->numel;
     for (int i = 0; i < k->n; i++) {
         size_t bytes = sizeof(double) * (size_t)(k->output->numel
                                                  * k->inputs[i]->numel);
@@ -171,7 +181,8 @@ rt_status rt_gradcheck(rt_function f, void *ctx, rt_tensor *const *inputs,
                        int n, double eps, double atol, double rtol,
                        rt_error *err)
 {
-    check k = {f, ctx, inputs, n, NULL, NULL, eps, atol, rtol, err};
+    check k = {.f = f, .ctx = ctx, .inputs = inputs, .n = n, .eps = eps,
+               .atol = atol, .rtol = rtol, .err = err};
     rt_status s = check_inputs(&k);
     s = s == RT_OK ? evaluate(&k, &k.output) : s;
     s = s == RT_OK ? make_room(&k) : s;
@@ -188,6 +199,7 @@ rt_status rt_gradcheck(rt_function f, void *ctx, rt_tensor *const *inputs,
         rt_free(k.analytic[i]);
     }
     rt_free(k.analytic);
+    rt_free(k.above);
     rt_release(k.output);
     return s;
 }
