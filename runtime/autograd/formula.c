@@ -42,6 +42,14 @@ rt_tensor *rt__formula(rt__rule_call *c, rt_op_id id, const rt_value *args,
     return rt__formula_hold(c, results[0].t);
 }
 
+rt_tensor *rt__formula_fused(rt__rule_call *c, rt_status s, rt_tensor *t)
+{
+    if (s != RT_OK) {
+        c->status = s;
+    }
+    return rt__formula_hold(c, t);
+}
+
 rt_tensor *rt__formula_sum_to(rt__rule_call *c, rt_tensor *t, int ndim,
                               const int64_t *shape)
 {

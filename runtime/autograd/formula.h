@@ -43,6 +43,10 @@ void rt__formula_release(rt__rule_call *c);
 rt_tensor *rt__formula_sum_to(rt__rule_call *c, rt_tensor *t, int ndim,
                               const int64_t *shape);
 
+/* The result of a fused gradient (runtime/ops/cpu/backward.h): t if it applied
+ * (taken over), NULL if not; `s` is what it answered. */
+rt_tensor *rt__formula_fused(rt__rule_call *c, rt_status s, rt_tensor *t);
+
 static inline int rt__slot(const rt__rule *rule, int arg)
 {
     int slot = 0;

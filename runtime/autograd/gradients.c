@@ -3,6 +3,7 @@
  */
 #define RT_FORMULA_NAMES
 #include "runtime/autograd/formula.h"
+#include "runtime/ops/cpu/backward.h"
 
 #include <math.h>
 
@@ -34,6 +35,27 @@ static rt_tensor *one_minus(rt__rule_call *c, rt_tensor *t)
 {
     return F(rsub, T(t), N(1.0));
 }
+
+/* One pass over the gradient and y; NULL where the composition must do it. */
+static rt_tensor *fused(rt__rule_call *c, rt__ew op, rt_tensor *y, double p0)
+{
+    rt_tensor *t = NULL;
+    if (c->graph || c->status != RT_OK) {
+        return NULL;
+    }
+    rt_status s = rt__fused_elementwise(&t, op, G, y, p0, c->err);
+    return rt__formula_fused(c, s, t);
+}
+
+/* Gives the fused gradient and leaves the rule if there is one. */
+#define TRY_FUSED(op, y, p0)                                                   \
+    do {                                                                       \
+        rt_tensor *t_ = fused(c, RT_EW_##op, y, p0);                           \
+        if (t_ || c->status != RT_OK) {                                        \
+            GIVE(0, t_);                                                       \
+            return;                                                            \
+        }                                                                      \
+    } while (0)
 
 /* --- two operands ---------------------------------------------------------------- */
 
@@ -234,7 +256,12 @@ UNARY(tan, D | R(0), F(mul, T(G), T(F(add, T(F(square, T(Y))), N(1.0)))))
 UNARY(atan, D | A(0), F(div, T(G), T(F(add, T(F(square, T(X))), N(1.0)))))
 UNARY(sinh, D | A(0), F(mul, T(G), T(F(cosh, T(X)))))
 UNARY(cosh, D | A(0), F(mul, T(G), T(F(sinh, T(X)))))
-UNARY(tanh, D | R(0), F(mul, T(G), T(one_minus(c, F(square, T(Y))))))
+
+RULE(tanh, D | R(0))
+{
+    TRY_FUSED(tanh_grad, Y, 0);
+    GIVE(0, F(mul, T(G), T(one_minus(c, F(square, T(Y))))));
+}
 
 RULE(rsqrt, D | R(0))
 {
@@ -253,6 +280,7 @@ UNARY(acos, D | A(0), F(neg, T(F(mul, T(G), T(arc(c))))))
 
 RULE(sigmoid, D | R(0))
 {
+    TRY_FUSED(sigmoid_grad, Y, 0);
     GIVE(0, F(mul, T(G), T(F(mul, T(Y), T(one_minus(c, Y))))));
 }
 
@@ -266,17 +294,20 @@ RULE(erf, D | A(0))
 
 RULE(relu, D | R(0))
 {
+    TRY_FUSED(relu_grad, Y, 0);
     GIVE(0, keep(c, F(gt, T(Y), N(0.0)), G));
 }
 
 RULE(leaky_relu, D | A(0))
 {
+    TRY_FUSED(leaky_relu_grad, X, number(&c->a[1]));
     rt_tensor *low = F(mul, T(G), c->a[1]);
     GIVE(0, F(where, T(F(gt, T(X), N(0.0))), T(G), T(low)));
 }
 
 RULE(elu, D | A(0))
 {
+    TRY_FUSED(elu_grad, X, number(&c->a[1]));
     rt_tensor *below = F(exp, T(F(clamp, T(X), NONE, N(0.0))));
     rt_tensor *low = F(mul, T(G), T(F(mul, T(below), c->a[1])));
     GIVE(0, F(where, T(F(gt, T(X), N(0.0))), T(G), T(low)));
@@ -309,11 +340,17 @@ static rt_tensor *gelu_tanh_slope(rt__rule_call *c)
 RULE(gelu, D | A(0))
 {
     bool tanh_form = c->a[1].kind == RT_K_STRING && c->a[1].s[0] == 't';
+    if (tanh_form) {
+        TRY_FUSED(gelu_tanh_grad, X, 0);
+    } else {
+        TRY_FUSED(gelu_grad, X, 0);
+    }
     GIVE(0, F(mul, T(G), T(tanh_form ? gelu_tanh_slope(c) : gelu_slope(c))));
 }
 
 RULE(silu, D | A(0))
 {
+    TRY_FUSED(silu_grad, X, 0);
     rt_tensor *s = F(sigmoid, T(X));
     rt_tensor *slope = F(add, T(F(mul, T(X), T(one_minus(c, s)))), N(1.0));
     GIVE(0, F(mul, T(G), T(F(mul, T(s), T(slope)))));

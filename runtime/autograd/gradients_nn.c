@@ -3,6 +3,7 @@
  */
 #define RT_FORMULA_NAMES
 #include "runtime/autograd/formula.h"
+#include "runtime/ops/cpu/backward.h"
 
 /* --- products --------------------------------------------------------------------------- */
 
@@ -70,8 +71,26 @@ RULE(linear, D | A(1), D | A(0), D)
 
 /* --- softmax ------------------------------------------------------------------------------ */
 
+/* The one-pass gradient over the last dimension; NULL where there is none. */
+static rt_tensor *fused_softmax(rt__rule_call *c, bool log)
+{
+    rt_tensor *t = NULL;
+    int ndim = LIKE(0)->ndim;
+    int64_t dim = c->a[1].i;
+    if (c->graph || (dim != -1 && dim != ndim - 1)) {
+        return NULL;
+    }
+    rt_status s = rt__fused_softmax(&t, G, RES(0), log, c->err);
+    return rt__formula_fused(c, s, t);
+}
+
 RULE(softmax, D | R(0))
 {
+    rt_tensor *quick = fused_softmax(c, false);
+    if (quick || c->status != RT_OK) {
+        GIVE(0, quick);
+        return;
+    }
     int64_t dim = c->a[1].i;
     rt_tensor *y = RES(0), *gy = F(mul, T(G), T(y));
     rt_tensor *sum = F(sum, T(gy), L(&dim, 1), B(true));
@@ -80,6 +99,11 @@ RULE(softmax, D | R(0))
 
 RULE(log_softmax, D | R(0))
 {
+    rt_tensor *quick = fused_softmax(c, true);
+    if (quick || c->status != RT_OK) {
+        GIVE(0, quick);
+        return;
+    }
     int64_t dim = c->a[1].i;
     rt_tensor *sum = F(sum, T(G), L(&dim, 1), B(true));
     GIVE(0, F(sub, T(G), T(F(mul, T(F(exp, T(RES(0)))), T(sum)))));
@@ -109,23 +133,39 @@ static rt_tensor *norm_input(rt__rule_call *c, rt_tensor *gy, rt_tensor *xhat,
     return F(mul, T(t), T(rstd));
 }
 
-RULE(layer_norm, D | A(0) | A(2), 0, D | A(0), D)
+static rt_tensor *fused_layer(rt__rule_call *c, bool weight)
 {
+    rt_tensor *t = NULL;
+    if (c->graph || c->status != RT_OK) {
+        return NULL;
+    }
+    rt_status s = weight
+        ? rt__fused_layer_weight(&t, G, ARG(0), ARG(2), RES(1), RES(2), c->err)
+        : rt__fused_layer_norm(&t, G, ARG(0), ARG(2), RES(1), RES(2), c->err);
+    return rt__formula_fused(c, s, t);
+}
+
+RULE(layer_norm, D | A(0) | A(2) | R(1) | R(2), 0,
+     D | A(0) | A(2) | R(1) | R(2), D)
+{
+    rt_tensor *quick_x = WANTS(0) ? fused_layer(c, false) : NULL;
+    rt_tensor *quick_w = WANTS(2) ? fused_layer(c, true) : NULL;
     int64_t dims[RT_MAX_DIMS];
     int n = c->a[1].count;
     rt_tensor *rstd = NULL, *xhat = NULL;
     for (int i = 0; i < n; i++) {
         dims[i] = i - n;
     }
-    if (WANTS(0) || WANTS(2)) {
+    if ((WANTS(0) && !quick_x) || (WANTS(2) && !quick_w)) {
         xhat = normalised(c, dims, n, c->a[4].f, &rstd);
     }
     if (WANTS(0)) {
-        rt_tensor *gy = ARG(2) ? F(mul, T(G), T(ARG(2))) : G;
-        GIVE(0, norm_input(c, gy, xhat, rstd, dims, n));
+        rt_tensor *gy = ARG(2) && !quick_x ? F(mul, T(G), T(ARG(2))) : G;
+        GIVE(0, quick_x ? quick_x
+                        : norm_input(c, gy, xhat, rstd, dims, n));
     }
     if (WANTS(2)) {
-        GIVE(2, F(mul, T(G), T(xhat)));
+        GIVE(2, quick_w ? quick_w : F(mul, T(G), T(xhat)));
     }
     if (WANTS(3)) {
         GIVE(3, G);
@@ -286,6 +326,17 @@ static void soft_target(rt__rule_call *c, rt_tensor *scale, double smoothing)
     GIVE(1, F(mul, T(t), T(scale)));
 }
 
+static rt_tensor *fused_cross_entropy(rt__rule_call *c)
+{
+    rt_tensor *t = NULL;
+    if (c->graph || ARG(2) || c->a[5].f > 0.0) {
+        return NULL;
+    }
+    rt_status s = rt__fused_cross_entropy(&t, G, ARG(0), ARG(1),
+                                          is_mean(&c->a[3]), c->a[4].i, c->err);
+    return rt__formula_fused(c, s, t);
+}
+
 /* With loss = -sum(M logp), d loss / d logits = softmax * sum(M) - M. */
 RULE(cross_entropy, D | A(0) | A(1) | A(2), D | A(0) | A(1) | A(2))
 {
@@ -293,7 +344,11 @@ RULE(cross_entropy, D | A(0) | A(1) | A(2), D | A(0) | A(1) | A(2))
     int64_t dim = class_dim(like);
     double smoothing = c->a[5].f;
     bool soft = rt_dtype_is_floating(rt_tensor_dtype(ARG(1)));
-    rt_tensor *norm = NULL, *m;
+    rt_tensor *norm = NULL, *m, *quick = soft ? NULL : fused_cross_entropy(c);
+    if (quick || c->status != RT_OK) {
+        GIVE(0, quick);
+        return;
+    }
     if (soft) {
         int64_t classes = like->shape[dim], numel = ARG(1)->numel;
         m = soft_coefficients(c, smoothing);

@@ -77,6 +77,27 @@ static int64_t integer_power(int64_t a, int64_t b)
                              ? -(T)0 : (T)0)                                   \
                       : f + (q - f > (T)0.5);                                  \
     }
+/* Derivatives of gelu and silu at x. */
+#define SLOPES(suffix, T, EXP, ERF, TANH)                                      \
+    V_INLINE T gelu_slope_##suffix(T x)                                        \
+    {                                                                          \
+        T cdf = (T)0.5 * (1 + ERF(x * (T)0.70710678118654752440));             \
+        return cdf + x * (T)0.39894228040143267794 * EXP((T)-0.5 * x * x);     \
+    }                                                                          \
+    V_INLINE T gelu_tanh_slope_##suffix(T x)                                   \
+    {                                                                          \
+        const T k = (T)0.79788456080286535588, c3 = (T)0.044715;               \
+        T t = TANH(k * (x + c3 * x * x * x));                                  \
+        return (T)0.5 * (1 + t)                                                \
+               + (T)0.5 * x * (1 - t * t) * k * (1 + 3 * c3 * x * x);          \
+    }                                                                          \
+    V_INLINE T silu_slope_##suffix(T x)                                        \
+    {                                                                          \
+        T s = 1 / (1 + EXP(-x));                                               \
+        return s * (1 + x * (1 - s));                                          \
+    }
+SLOPES(f32, float, v_exp, v_erf, v_tanh)
+SLOPES(f64, double, exp, erf, tanh)
 FLOAT_HELPERS(f32, float, fmodf, floorf, v_tanh)
 FLOAT_HELPERS(f64, double, fmod, floor, tanh)
 

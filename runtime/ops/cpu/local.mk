@@ -1,6 +1,7 @@
 # Kernels, compiled once per instruction set. -ftree-vectorize and the cost
 # model are given by name so that they hold under any -O level.
 ops_kernels = \
+	%D%/backward_kernels.c %D%/backward.h \
 	%D%/convert_kernels.c \
 	%D%/elementwise_kernels.c \
 	%D%/reduce_kernels.c
@@ -32,3 +33,4 @@ libruntime_la_SOURCES += \
 	%D%/isa.h %D%/vec.h \
 	%D%/reduce.c %D%/reduce.h \
 	%D%/softmax.c
+libruntime_la_SOURCES += %D%/fused.c

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Fused gradients: one pass where the composition of ops would take several.
+ * Each function leaves *out NULL, without an error, where it does not apply
+ * (other dtypes, other dimensions); the rule then takes the composition.
+ */
+#ifndef RT_OPS_CPU_BACKWARD_H
+#define RT_OPS_CPU_BACKWARD_H
+
+#include "runtime/core/tensor.h"
+#include "runtime/ops/cpu/isa.h"
+
+/* Rows of n elements of one dtype. */
+typedef struct rt__backward_rows {
+    /* y * (g - sum(g * y)) */
+    void (*softmax)(void *out, const void *g, const void *y, int64_t n);
+    /* g - exp(y) * sum(g) */
+    void (*log_softmax)(void *out, const void *g, const void *y, int64_t n);
+    /* scale * (softmax(x) - 1 at `target`) */
+    void (*cross_entropy)(void *out, const void *x, int64_t target,
+                          double scale, int64_t n);
+    /* rstd * (gw - mean(gw) - xhat * mean(gw * xhat)), gw = g * w (w: or NULL) */
+    void (*layer_norm)(void *out, const void *g, const void *x, const void *w,
+                       double mean, double rstd, int64_t n);
+    /* += over one row: gw += g * xhat, for columns [begin, end) */
+    void (*layer_weight)(void *gw, const void *g, const void *x, double mean,
+                         double rstd, int64_t begin, int64_t end);
+} rt__backward_rows;
+
+typedef struct rt__backward_table {
+    rt__backward_rows rows[2];    /* float32, float64 */
+} rt__backward_table;
+RT_ISA_FAMILY(rt__backward_table, backward);
+
+/* Elementwise kernels of elementwise.def that take (gradient, x or y). */
+rt_status rt__fused_elementwise(rt_tensor **out, rt__ew op, rt_tensor *g,
+                                rt_tensor *y, double p0, rt_error *err);
+/* Over the last dimension of y. */
+rt_status rt__fused_softmax(rt_tensor **out, rt_tensor *g, rt_tensor *y,
+                            bool log, rt_error *err);
+/* x [N, C], target [N] int64; g is one number, or [N] for reduction 'none'. */
+rt_status rt__fused_cross_entropy(rt_tensor **out, rt_tensor *g, rt_tensor *x,
+                                  rt_tensor *target, bool mean, int64_t ignore,
+                                  rt_error *err);
+/* n: elements of a normalised row; w may be NULL. */
+rt_status rt__fused_layer_norm(rt_tensor **out, rt_tensor *g, rt_tensor *x,
+                               rt_tensor *w, rt_tensor *mean, rt_tensor *rstd,
+                               rt_error *err);
+rt_status rt__fused_layer_weight(rt_tensor **out, rt_tensor *g, rt_tensor *x,
+                                 rt_tensor *w, rt_tensor *mean,
+                                 rt_tensor *rstd, rt_error *err);
+
+#endif

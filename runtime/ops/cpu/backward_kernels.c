@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT
+ * Rows of fused gradients, compiled per instruction set. Sums run in
+ * independent lanes, so that they are vectorised in one fixed order.
+ */
+#include "runtime/ops/cpu/backward.h"
+
+#include "runtime/ops/cpu/vec.h"
+
+#define LANES 16
+
+/* sum over i of `term`, in T */
+#define SUM(T, total, n, term)                                                 \
+    do {                                                                       \
+        T lanes_[LANES] = {0};                                                 \
+        int64_t i = 0;                                                         \
+        for (; i + LANES <= (n); i += LANES) {                                 \
+            for (int k_ = 0; k_ < LANES; k_++) {                               \
+                int64_t at = i + k_;                                           \
+                lanes_[k_] += (term);                                          \
+            }                                                                  \
+        }                                                                      \
+        for (int k_ = 0; i + k_ < (n); k_++) {                                 \
+            int64_t at = i + k_;                                               \
+            lanes_[k_] += (term);                                              \
+        }                                                                      \
+        (total) = 0;                                                           \
+        for (int k_ = 0; k_ < LANES; k_++) {                                   \
+            (total) += lanes_[k_];                                             \
+        }                                                                      \
+    } while (0)
+
+#define ROWS(T, EXP)                                                           \
+    static void softmax_##T(void *out_, const void *g_, const void *y_,        \
+                            int64_t n)                                         \
+    {                                                                          \
+        T *out = out_, dot;                                                    \
+        const T *g = g_, *y = y_;                                              \
+        SUM(T, dot, n, g[at] * y[at]);                                         \
+        RT_VECTORISE                                                           \
+        for (int64_t i = 0; i < n; i++) {                                      \
+            out[i] = y[i] * (g[i] - dot);                                      \
+        }                                                                      \
+    }                                                                          \
+    static void log_softmax_##T(void *out_, const void *g_, const void *y_,    \
+                                int64_t n)                                     \
+    {                                                                          \
+        T *out = out_, sum;                                                    \
+        const T *g = g_, *y = y_;                                              \
+        SUM(T, sum, n, g[at]);                                                 \
+        RT_VECTORISE                                                           \
+        for (int64_t i = 0; i < n; i++) {                                      \
+            out[i] = g[i] - EXP(y[i]) * sum;                                   \
+        }                                                                      \
+    }                                                                          \
+    static void cross_entropy_##T(void *out_, const void *x_, int64_t target,  \
+                                  double scale, int64_t n)                     \
+    {                                                                          \
+        T *out = out_, total, top = -INFINITY;                                 \
+        const T *x = x_;                                                       \
+        for (int64_t i = 0; i < n; i++) {                                      \
+            top = x[i] > top ? x[i] : top;                                     \
+        }                                                                      \
+        RT_VECTORISE                                                           \
+        for (int64_t i = 0; i < n; i++) {                                      \
+            out[i] = EXP(x[i] - top);                                          \
+        }                                                                      \
+        SUM(T, total, n, out[at]);                                             \
+        T factor = (T)scale / total;                                           \
+        for (int64_t i = 0; i < n; i++) {                                      \
+            out[i] *= factor;                                                  \
+        }                                                                      \
+        out[target] -= (T)scale;                                               \
+    }                                                                          \
+    static void layer_norm_##T(void *out_, const void *g_, const void *x_,     \
+                               const void *w_, double mean_, double rstd_,     \
+                               int64_t n)                                      \
+    {                                                                          \
+        T *out = out_, sum, along, m = (T)mean_, r = (T)rstd_;                 \
+        const T *g = g_, *x = x_, *w = w_;                                     \
+        RT_VECTORISE                                                           \
+        for (int64_t i = 0; i < n; i++) {                                      \
+            out[i] = w ? g[i] * w[i] : g[i];                                   \
+        }                                                                      \
+        SUM(T, sum, n, out[at]);                                               \
+        SUM(T, along, n, out[at] * ((x[at] - m) * r));                         \
+        sum /= (T)n;                                                           \
+        along /= (T)n;                                                         \
+        RT_VECTORISE                                                           \
+        for (int64_t i = 0; i < n; i++) {                                      \
+            out[i] = r * (out[i] - sum - (x[i] - m) * r * along);              \
+        }                                                                      \
+    }                                                                          \
+    static void layer_weight_##T(void *gw_, const void *g_, const void *x_,    \
+                                 double mean_, double rstd_, int64_t begin,    \
+                                 int64_t end)                                  \
+    {                                                                          \
+        T *gw = gw_, m = (T)mean_, r = (T)rstd_;                               \
+        const T *g = g_, *x = x_;                                              \
+        RT_VECTORISE                                                           \
+        for (int64_t i = begin; i < end; i++) {                                \
+            gw[i] += g[i] * ((x[i] - m) * r);                                  \
+        }                                                                      \
+    }
+ROWS(float, v_exp)
+ROWS(double, exp)
+
+#define TABLE(T)                                                               \
+    {softmax_##T, log_softmax_##T, cross_entropy_##T, layer_norm_##T,          \
+     layer_weight_##T}
+
+const rt__backward_table RT_ISA_NAME(backward) = {{TABLE(float), TABLE(double)}};

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT
+ * Fused gradients over tensors: where they apply, and their rows in parallel.
+ */
+#include "runtime/ops/cpu/backward.h"
+
+#include "runtime/base/pool.h"
+#include "runtime/ops/cpu/elementwise.h"
+
+#include <string.h>
+
+#define ROW_GRAIN 16384        /* elements a piece of parallel work */
+
+static bool plain(const rt_tensor *t)
+{
+    return (t->dtype == RT_FLOAT32 || t->dtype == RT_FLOAT64)
+           && (t->flags & RT_F_CONTIGUOUS);
+}
+
+static const rt__backward_rows *rows_of(const rt_tensor *t)
+{
+    return &RT_ISA_TABLE(backward)->rows[t->dtype == RT_FLOAT64];
+}
+
+static rt_status stopped(rt_error *err)
+{
+    return rt_fail(err, RT_E_INTERRUPT, "backward: interrupted");
+}
+
+rt_status rt__fused_elementwise(rt_tensor **out, rt__ew op, rt_tensor *g,
+                                rt_tensor *y, double p0, rt_error *err)
+{
+    rt_tensor *t = NULL, *in[2] = {g, y};
+    rt__params p = {.f = {p0}};
+    if (g->dtype != y->dtype || !rt__same_shape(g, y)) {
+        return RT_OK;
+    }
+    rt_status s = rt__tensor_like(&t, y, (rt_dtype)y->dtype, err);
+    if (s == RT_OK) {
+        s = rt__elementwise("backward", op, (rt_dtype)y->dtype, t, in, 2, &p,
+                            err);
+    }
+    if (s != RT_OK) {
+        rt_release(t);
+        return s;
+    }
+    *out = t;
+    return RT_OK;
+}
+
+/* --- rows ---------------------------------------------------------------------------- */
+
+typedef struct job {
+    const rt__backward_rows *rows;
+    char *out;
+    const char *g, *x, *w;
+    const rt_tensor *mean, *rstd;
+    const int64_t *target;
+    int64_t n, row_bytes, ignore, nrows;
+    double scale;
+    const rt_tensor *scales;    /* one a row, instead of `scale` */
+    bool log;
+} job;
+
+static double number(const rt_tensor *t, int64_t i)
+{
+    return t->dtype == RT_FLOAT64 ? ((const double *)t->data)[i]
+                                  : (double)((const float *)t->data)[i];
+}
+
+static bool each_row(job *j, rt__range_fn fn)
+{
+    int64_t grain = j->n > 0 ? ROW_GRAIN / j->n : 1;
+    return rt__parallel(j->nrows, grain > 0 ? grain : 1, fn, j);
+}
+
+static void softmax_rows(void *ctx, int64_t begin, int64_t end)
+{
+    job *j = ctx;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t at = i * j->row_bytes;
+        (j->log ? j->rows->log_softmax : j->rows->softmax)(
+            j->out + at, j->g + at, j->x + at, j->n);
+    }
+}
+
+/* The gradient in C order, for kernels that walk it beside x. */
+static rt_status beside(rt_tensor **dense, rt_tensor **out, rt_tensor *g,
+                        const rt_tensor *x, rt_error *err)
+{
+    rt_status s = rt__contiguous_as(dense, g, (rt_dtype)g->dtype, "backward",
+                                    err);
+    return s == RT_OK ? rt_tensor_new(out, (rt_dtype)x->dtype, x->ndim,
+                                      x->shape, err)
+                      : s;
+}
+
+static rt_status finish(rt_tensor **out, rt_tensor *t, rt_tensor *dense,
+                        rt_status s)
+{
+    rt_release(dense);
+    if (s == RT_OK) {
+        *out = t;
+    } else {
+        rt_release(t);
+    }
+    return s;
+}
+
+rt_status rt__fused_softmax(rt_tensor **out, rt_tensor *g, rt_tensor *y,
+                            bool log, rt_error *err)
+{
+    rt_tensor *dense = NULL, *t = NULL;
+    if (!plain(y) || g->dtype != y->dtype || y->ndim == 0 || y->numel == 0) {
+        return RT_OK;
+    }
+    rt_status s = beside(&dense, &t, g, y, err);
+    if (s == RT_OK) {
+        int64_t n = y->shape[y->ndim - 1];
+        job j = {.rows = rows_of(y), .out = t->data, .g = dense->data,
+                 .x = y->data, .n = n, .nrows = y->numel / n, .log = log,
+                 .row_bytes = n * (int64_t)rt_dtype_size((rt_dtype)y->dtype)};
+        s = each_row(&j, softmax_rows) ? RT_OK : stopped(err);
+    }
+    return finish(out, t, dense, s);
+}
+
+static void cross_entropy_rows(void *ctx, int64_t begin, int64_t end)
+{
+    job *j = ctx;
+    for (int64_t i = begin; i < end; i++) {
+        char *out = j->out + i * j->row_bytes;
+        double scale = j->scales ? number(j->scales, i) : j->scale;
+        if (j->target[i] == j->ignore) {
+            memset(out, 0, (size_t)j->row_bytes);
+        } else {
+            j->rows->cross_entropy(out, j->x + i * j->row_bytes, j->target[i],
+                                   scale, j->n);
+        }
+    }
+}
+
+static int64_t count_real(const rt_tensor *target, int64_t ignore)
+{
+    const int64_t *t = (const int64_t *)target->data;
+    int64_t n = 0;
+    for (int64_t i = 0; i < target->numel; i++) {
+        n += t[i] != ignore;
+    }
+    return n;
+}
+
+rt_status rt__fused_cross_entropy(rt_tensor **out, rt_tensor *g, rt_tensor *x,
+                                  rt_tensor *target, bool mean, int64_t ignore,
+                                  rt_error *err)
+{
+    rt_tensor *dense = NULL, *t = NULL;
+    bool each = g->ndim > 0;
+    if (!plain(x) || x->ndim != 2 || x->numel == 0 || g->dtype != x->dtype
+        || target->dtype != RT_INT64 || !(target->flags & RT_F_CONTIGUOUS)) {
+        return RT_OK;
+    }
+    rt_status s = beside(&dense, &t, g, x, err);
+    if (s == RT_OK) {
+        int64_t n = x->shape[1];
+        double divisor = mean ? (double)count_real(target, ignore) : 1.0;
+        job j = {.rows = rows_of(x), .out = t->data, .x = x->data, .n = n,
+                 .nrows = x->shape[0], .ignore = ignore,
+                 .target = (const int64_t *)target->data,
+                 .scales = each ? dense : NULL,
+                 .scale = each ? 0.0 : number(dense, 0) / divisor,
+                 .row_bytes = n * (int64_t)rt_dtype_size((rt_dtype)x->dtype)};
+        s = each_row(&j, cross_entropy_rows) ? RT_OK : stopped(err);
+    }
+    return finish(out, t, dense, s);
+}
+
+/* --- layer_norm --------------------------------------------------------------------------- */
+
+static bool layer_plain(const rt_tensor *g, const rt_tensor *x,
+                        const rt_tensor *w, const rt_tensor *mean)
+{
+    return plain(x) && g->dtype == x->dtype && x->numel > 0
+           && mean->dtype == x->dtype && mean->numel > 0
+           && (!w || (plain(w) && w->dtype == x->dtype));
+}
+
+static void layer_rows(void *ctx, int64_t begin, int64_t end)
+{
+    job *j = ctx;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t at = i * j->row_bytes;
+        j->rows->layer_norm(j->out + at, j->g + at, j->x + at, j->w,
+                            number(j->mean, i), number(j->rstd, i), j->n);
+    }
+}
+
+rt_status rt__fused_layer_norm(rt_tensor **out, rt_tensor *g, rt_tensor *x,
+                               rt_tensor *w, rt_tensor *mean, rt_tensor *rstd,
+                               rt_error *err)
+{
+    rt_tensor *dense = NULL, *t = NULL;
+    if (!layer_plain(g, x, w, mean)) {
+        return RT_OK;
+    }
+    rt_status s = beside(&dense, &t, g, x, err);
+    if (s == RT_OK) {
+        int64_t n = x->numel / mean->numel;
+        job j = {.rows = rows_of(x), .out = t->data, .g = dense->data,
+                 .x = x->data, .w = w ? w->data : NULL, .mean = mean,
+                 .rstd = rstd, .n = n, .nrows = mean->numel,
+                 .row_bytes = n * (int64_t)rt_dtype_size((rt_dtype)x->dtype)};
+        s = each_row(&j, layer_rows) ? RT_OK : stopped(err);
+    }
+    return finish(out, t, dense, s);
+}
+
+/* Parallel over columns, rows in order: the same sums for any thread count. */
+static void layer_columns(void *ctx, int64_t begin, int64_t end)
+{
+    job *j = ctx;
+    for (int64_t i = 0; i < j->nrows; i++) {
+        int64_t at = i * j->row_bytes;
+        j->rows->layer_weight(j->out, j->g + at, j->x + at, number(j->mean, i),
+                              number(j->rstd, i), begin, end);
+    }
+}
+
+rt_status rt__fused_layer_weight(rt_tensor **out, rt_tensor *g, rt_tensor *x,
+                                 rt_tensor *w, rt_tensor *mean,
+                                 rt_tensor *rstd, rt_error *err)
+{
+    rt_tensor *dense = NULL, *t = NULL;
+    if (!layer_plain(g, x, w, mean)) {
+        return RT_OK;
+    }
+    rt_status s = beside(&dense, &t, g, w, err);
+    if (s == RT_OK) {
+        int64_t size = (int64_t)rt_dtype_size((rt_dtype)x->dtype);
+        int64_t n = x->numel / mean->numel, grain = ROW_GRAIN / mean->numel;
+        job j = {.rows = rows_of(x), .out = t->data, .g = dense->data,
+                 .x = x->data, .mean = mean, .rstd = rstd, .n = n,
+                 .nrows = mean->numel, .row_bytes = n * size};
+        memset(t->data, 0, (size_t)(n * size));
+        s = rt__parallel(n, grain > 64 ? grain : 64, layer_columns, &j)
+                ? RT_OK : stopped(err);
+    }
+    return finish(out, t, dense, s);
+}
