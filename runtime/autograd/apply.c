@@ -81,12 +81,16 @@ static rt_status restore_history(rt__rule_call *c, rt_node *n, rt_value *args,
     for (int i = 0; i < n->nargs && s == RT_OK; i++) {
         int slot = i < RT_RULE_ARGS && c->rule->saves[i]
                        ? rt__slot(c->rule, i) : -1;
-        if (slot < 0 || args[i].kind != RT_K_TENSOR || !n->edges[slot].node
-            || (args[i].t->flags & RT_F_REQUIRES_GRAD)) {
+        if (slot < 0 || args[i].kind != RT_K_TENSOR) {
+            continue;
+        }
+        const rt__edge *edge = slot == 0 && n->slices ? &n->slices->before
+                                                      : &n->edges[slot];
+        if (!edge->node || (args[i].t->flags & RT_F_REQUIRES_GRAD)) {
             continue;
         }
         rt_tensor *t = args[i].t;
-        s = with_history(c, &t, n->edges[slot].node, n->edges[slot].output);
+        s = with_history(c, &t, edge->node, edge->output);
         args[i].t = t;
     }
     if (results[0] && s == RT_OK) {

@@ -42,7 +42,10 @@ static void node_destroy(rt_node *n)
     if (n->kind == RT_NODE_CUSTOM) {
         destroy_custom(n->custom);
     }
-    rt_free(n->slices);
+    if (n->slices) {
+        rt_node_release(n->slices->before.node);
+        rt_free(n->slices);
+    }
     rt_free(n);
 }
 

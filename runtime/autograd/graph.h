@@ -81,7 +81,8 @@ typedef enum rt__node_kind { RT_NODE_OP, RT_NODE_LEAF, RT_NODE_CUSTOM }
  * of the view is what the op's rule sees and replaces (CopySlices). */
 typedef struct rt__slices {
     rt__like base, view;      /* in the elements of one storage */
-    rt__like written;         /* what slot 0 of the op looked like */
+    rt__like written;         /* what slot 0 of the op looked like, */
+    rt__edge before;          /* and where its gradient went */
     int64_t dims[];
 } rt__slices;
 

@@ -237,8 +237,8 @@ static rt_status save_list(rt_node *n, rt_value *to, const rt_value *from,
 }
 
 static rt_status fill_value(rt_node *n, const plan *p, int i,
-                            const rt_value *from, bool copy, char **tail,
-                            rt_error *err)
+                            const rt_value *from, const rt__storage *written,
+                            char **tail, rt_error *err)
 {
     rt_value *to = &n->args[i];
     bool saved = i < 16 && (p->saves & RT_SAVE_ARG(i));
@@ -255,7 +255,8 @@ static rt_status fill_value(rt_node *n, const plan *p, int i,
         for (int k = 0; accepted && k <= i; k++) {
             slot += p->rule->saves[k] != 0;
         }
-        rt_status s = save(n, &t, from->t, slot, copy, err);
+        rt_status s = save(n, &t, from->t, slot,
+                           from->t->storage == written, err);
         if (s == RT_OK) {
             *to = RT_V_TENSOR(t);
         }
@@ -300,8 +301,9 @@ rt_status rt__node_record(rt_node **out, const rt_op *op, const rt_value *args,
                        rt_op_name(op));
     }
     rt_status s = fill_slots(n, &p, args, &tail, err);
+    const rt__storage *written = inplace ? args[0].t->storage : NULL;
     for (int i = 0; i < p.nargs && s == RT_OK; i++) {
-        s = fill_value(n, &p, i, &args[i], inplace && i == 0, &tail, err);
+        s = fill_value(n, &p, i, &args[i], written, &tail, err);
     }
     n->seq = rt__next_sequence();
     if (s != RT_OK) {
@@ -415,7 +417,7 @@ static rt_status make_slices(rt_node *n, rt_tensor *view, rt_error *err)
     s->written = n->likes[0];
     n->likes[0] = s->base;
     n->slices = s;
-    rt_node_release(n->edges[0].node);
+    s->before = n->edges[0];
     n->edges[0] = (rt__edge){NULL, 0};
     return rt__edge_of(&n->edges[0], base, err);
 }
