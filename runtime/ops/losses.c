@@ -35,7 +35,8 @@ static rt_value step3(work *w, rt_op_id id, rt_value a, rt_value b, rt_value c)
     if (w->s != RT_OK) {
         return RT_NONE;
     }
-    return keep(w, rt__op1(id, &t, w->err, 3, a, b, c), t);
+    rt_status s = rt__op1(id, &t, w->err, 3, a, b, c);
+    return keep(w, s, t);
 }
 
 static rt_value step2(work *w, rt_op_id id, rt_value a, rt_value b)
@@ -44,7 +45,8 @@ static rt_value step2(work *w, rt_op_id id, rt_value a, rt_value b)
     if (w->s != RT_OK) {
         return RT_NONE;
     }
-    return keep(w, rt__op1(id, &t, w->err, 2, a, b), t);
+    rt_status s = rt__op1(id, &t, w->err, 2, a, b);
+    return keep(w, s, t);
 }
 
 static rt_value step1(work *w, rt_op_id id, rt_value a)
@@ -53,7 +55,8 @@ static rt_value step1(work *w, rt_op_id id, rt_value a)
     if (w->s != RT_OK) {
         return RT_NONE;
     }
-    return keep(w, rt__op1(id, &t, w->err, 1, a), t);
+    rt_status s = rt__op1(id, &t, w->err, 1, a);
+    return keep(w, s, t);
 }
 
 static void drop(work *w)
