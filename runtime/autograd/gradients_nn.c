@@ -265,7 +265,7 @@ static rt_tensor *index_coefficients(rt__rule_call *c, int64_t ignore,
     int64_t first = -1;
     rt_tensor *real = F(ne, T(target), I(ignore));
     rt_tensor *safe = F(where, T(real), T(target), I(0));
-    rt_tensor *valid = F(type_as, T(real), T(G));
+    rt_tensor *valid = F(to, T(real), RT_V_DTYPE(like->dtype));
     rt_tensor *at = F(unsqueeze, T(safe), I(dim));
     if (weight) {
         rt_tensor *flat = F(reshape, T(safe), L(&first, 1));

@@ -114,7 +114,7 @@ static rt_tensor *norm_inf(rt__rule_call *c, const dims *d, rt_tensor *y,
     rt_tensor *x = ARG(0);
     rt_tensor *hit = F(eq, T(F(abs, T(x))), T(y));
     rt_tensor *share = F(where, T(hit), T(F(sign, T(x))), N(0.0));
-    rt_tensor *count = sum_over(c, d, F(type_as, T(hit), T(x)));
+    rt_tensor *count = sum_over(c, d, F(to, T(hit), RT_V_DTYPE(LIKE(0)->dtype)));
     return F(mul, T(share), T(F(div, T(g), T(count))));
 }
 
@@ -170,7 +170,7 @@ static rt_tensor *shared(rt__rule_call *c, const dims *d)
 {
     rt_tensor *x = ARG(0), *y = restored(c, d, RES(0));
     rt_tensor *hit = F(eq, T(x), T(y));
-    rt_tensor *count = sum_over(c, d, F(type_as, T(hit), T(x)));
+    rt_tensor *count = sum_over(c, d, F(to, T(hit), RT_V_DTYPE(LIKE(0)->dtype)));
     rt_tensor *g = F(div, T(restored(c, d, G)), T(count));
     return F(where, T(hit), T(g), N(0.0));
 }
