@@ -214,46 +214,133 @@ static rt_status fill_kaiming_normal_(const rt_value *a, rt_error *err)
     return kaiming(a, true, err);
 }
 
-/* The inverse of the error function: Giles 2010's start, two Newton steps. */
-static double inverse_erf(double x)
-{
-    if (x <= -1 || x >= 1) {
-        return x < 0 ? -INFINITY : INFINITY;
-    }
-    double w = -log((1 - x) * (1 + x));
-    double y = w < 5 ? x * (1.50140941 + 0.246640727 * (w - 2.5))
-                     : copysign(sqrt(w), x);
-    for (int i = 0; i < 4; i++) {
-        double slope = 2 / sqrt(M_PI) * exp(-y * y);
-        y -= slope > 0 ? (erf(y) - x) / slope : 0;
-    }
-    return y;
-}
+/* --- the cut-off normal distribution ------------------------------------------------ */
 
-/* Uniform in the image of [a, b] under the distribution function, mapped back. */
-static rt_status fill_trunc_normal_(const rt_value *a, rt_error *err)
+/* Samples for the elements that are still wanted come from fresh draws of the
+ * whole tensor, as PyTorch makes them. */
+typedef struct cut {
+    rt_tensor *t;
+    double mean, std, low, high, peak;
+    rt_value generator;
+} cut;
+
+static rt_status fresh(rt_tensor **out, const cut *c, bool normal, double a,
+                       double b, rt_error *err)
 {
-    rt_tensor *t = a[0].t;
-    double mean = number(&a[1]), std = number(&a[2]);
-    double low = number(&a[3]), high = number(&a[4]);
-    double l = (1 + erf((low - mean) / std / sqrt(2))) / 2;
-    double u = (1 + erf((high - mean) / std / sqrt(2))) / 2;
-    if (!rt_tensor_is_contiguous(t)
-        || !rt_dtype_is_floating(rt_tensor_dtype(t))) {
-        return rt_fail(err, RT_E_ARGUMENT, "trunc_normal_: a contiguous tensor "
-                       "of floats is needed");
-    }
-    rt_status st = fill(RT_OP_uniform_, t, err, 2, RT_V_FLOAT(2 * l - 1),
-                        RT_V_FLOAT(2 * u - 1), a[5]);
-    rt_dtype d = rt_tensor_dtype(t);
-    char *p = rt_tensor_data(t);
-    size_t size = rt_dtype_size(d);
-    for (int64_t i = 0; i < rt_tensor_numel(t) && !st; i++, p += size) {
-        double v = mean + std * sqrt(2) * inverse_erf(rt__load_float(d, p));
-        rt__store_float(d, p, v < low ? low : v > high ? high : v);
+    rt_status st = rt__op1(RT_OP_empty_like, out, err, 1, RT_V_TENSOR(c->t));
+    if (!st) {
+        st = fill(normal ? RT_OP_normal_ : RT_OP_uniform_, *out, err, 2,
+                  RT_V_FLOAT(a), RT_V_FLOAT(b), c->generator);
+        if (st) {
+            rt_release(*out);
+        }
     }
     return st;
 }
+
+static double get(const rt_tensor *t, int64_t i)
+{
+    rt_dtype d = rt_tensor_dtype(t);
+    return rt__load_float(d, (char *)rt_tensor_data(t)
+                                 + (size_t)i * rt_dtype_size(d));
+}
+
+static void set(rt_tensor *t, int64_t i, double v)
+{
+    rt_dtype d = rt_tensor_dtype(t);
+    rt__store_float(d, (char *)rt_tensor_data(t)
+                           + (size_t)i * rt_dtype_size(d), v);
+}
+
+/* Where the interval holds much of the mass: normal samples, outliers anew. */
+static rt_status cut_by_rejection(const cut *c, rt_error *err)
+{
+    rt_status st = fill(RT_OP_normal_, c->t, err, 2, RT_V_FLOAT(c->mean),
+                        RT_V_FLOAT(c->std), c->generator);
+    for (bool outside = true; outside && !st;) {
+        rt_tensor *draw = NULL;
+        outside = false;
+        for (int64_t i = 0; i < rt_tensor_numel(c->t) && !st; i++) {
+            double v = get(c->t, i);
+            if (v < c->low || v > c->high) {
+                outside = true;
+                st = draw ? RT_OK
+                          : fresh(&draw, c, true, c->mean, c->std, err);
+                if (!st) {
+                    set(c->t, i, get(draw, i));
+                }
+            }
+        }
+        rt_release(draw);
+    }
+    return st;
+}
+
+/* In the tails: uniform samples, taken with the density's probability. */
+static rt_status cut_by_density(const cut *c, rt_error *err)
+{
+    int64_t n = rt_tensor_numel(c->t), left = n;
+    bool *taken = rt_alloc((size_t)n + 1);
+    if (!taken) {
+        return rt_fail(err, RT_E_MEMORY, "trunc_normal_: no memory");
+    }
+    memset(taken, 0, (size_t)n + 1);
+    rt_status st = RT_OK;
+    while (left && !st) {
+        rt_tensor *draw = NULL, *lot = NULL;
+        st = fresh(&draw, c, false, c->low, c->high, err);
+        st = st ? st : fresh(&lot, c, false, 0, 1, err);
+        for (int64_t i = 0; i < n && !st; i++) {
+            double v = get(draw, i), z = (v - c->mean) / c->std;
+            if (taken[i]) {
+                continue;
+            }
+            set(c->t, i, v);
+            taken[i] = !(log(get(lot, i)) > -0.5 * z * z - c->peak);
+            left -= taken[i];
+        }
+        rt_release(draw);
+        rt_release(lot);
+    }
+    rt_free(taken);
+    return st;
+}
+
+static double below(double z)
+{
+    return (1 + erf(z / sqrt(2))) / 2;
+}
+
+static rt_status fill_trunc_normal_(const rt_value *a, rt_error *err)
+{
+    cut c = {a[0].t, number(&a[1]), number(&a[2]), number(&a[3]), number(&a[4]),
+             0, a[5]};
+    if (!rt_tensor_is_contiguous(c.t)
+        || !rt_dtype_is_floating(rt_tensor_dtype(c.t))) {
+        return rt_fail(err, RT_E_ARGUMENT, "trunc_normal_: a contiguous tensor "
+                       "of floats is needed");
+    }
+    if (!(c.low < c.high) || !(c.std > 0)) {
+        return rt_fail(err, RT_E_ARGUMENT, "trunc_normal_: needs a < b and a "
+                       "positive std, got a=%g, b=%g, std=%g", c.low, c.high,
+                       c.std);
+    }
+    bool was = rt_set_grad_enabled(false);
+    rt_status st;
+    if (below((c.high - c.mean) / c.std) - below((c.low - c.mean) / c.std)
+        > 0.3) {
+        st = cut_by_rejection(&c, err);
+    } else {
+        double mode = fmax(c.low, fmin(c.mean, c.high)) - c.mean;
+        c.peak = -0.5 * (mode / c.std) * (mode / c.std);
+        st = cut_by_density(&c, err);
+    }
+    rt_tensor_bump_version(c.t);
+    rt_set_grad_enabled(was);
+    return st;
+}
+
+/* --- orthogonal matrices --------------------------------------------------------------- */
 
 /* Q of a QR decomposition of `a` [rows, cols], rows >= cols, by Gram-Schmidt
  * done twice in float64; columns' signs as the diagonal of R. */
