@@ -343,12 +343,16 @@ static void show_padding(rt__text *t, const rt_value *v)
     }
 }
 
-static void show_option(rt__text *t, const rt_module *m, const char *name,
+static void show_option(rt__text *t, rt_module *m, const char *name,
                         bool bare, bool unusual)
 {
     const rt_signature *sig = rt_layer_signature(m->layer);
     int i = rt__param_index(sig, name);
     const rt_value *v = &m->options[i];
+    rt__slot *bias = strcmp(name, "bias") == 0
+                         ? rt__module_slot(m, RT_SLOT_PARAMETER, name) : NULL;
+    rt_value has = RT_V_BOOL(bias && bias->tensor);
+    v = bias ? &has : v;   /* a norm without affine has no bias either */
     if (unusual && rt__value_same(v, &sig->params[i].value)) {
         return;
     }

@@ -75,14 +75,14 @@ static int64_t batches(int64_t n, const rt_loader_options *o)
                         : n / o->batch_size + (n % o->batch_size != 0);
 }
 
-int64_t rt_loader_batch_size(const rt_loader *l)
-{
-    return l->options.batch_size;
-}
-
 int64_t rt_loader_length(rt_loader *l)
 {
     return batches(rt_dataset_length(l->dataset), &l->options);
+}
+
+int64_t rt_loader_batch_size(const rt_loader *l)
+{
+    return l->options.batch_size;
 }
 
 rt_dataset *rt_loader_dataset(rt_loader *l)

@@ -9,6 +9,7 @@ libruntime_la_SOURCES += \
 	%D%/init.def \
 	%D%/json.c \
 	%D%/json.h \
+	%D%/layer_init.c \
 	%D%/layers.c \
 	%D%/layers.def \
 	%D%/loader.c \

@@ -70,11 +70,6 @@ rt_peer *rt_module_peer(rt_module *m)
     return &m->peer;
 }
 
-const rt_module_class *rt_module_class_of(const rt_module *m)
-{
-    return m->layer ? NULL : m->cls;
-}
-
 void *rt_module_context(rt_module *m)
 {
     return m->ctx;
@@ -88,6 +83,11 @@ const char *rt_module_name(const rt_module *m)
 const rt_layer *rt_module_layer(const rt_module *m)
 {
     return m->layer;
+}
+
+const rt_module_class *rt_module_class_of(const rt_module *m)
+{
+    return m->layer ? NULL : m->cls;
 }
 
 rt_status rt_module_forward(rt_module *m, const rt_value *args, int nargs,

@@ -50,7 +50,7 @@ static void add_children(rt__text *t, rt_module *m, char **texts)
             rt__text_format(t, "\n  (%s-%s): %d x ", name,
                             rt_module_slot_name(m, RT_SLOT_CHILD, i + k - 1),
                             k);
-            add_indented(t, texts[i], 4);
+            add_indented(t, texts[i], 2);
         } else {
             rt__text_format(t, "\n  (%s): ", name);
             add_indented(t, texts[i], 2);

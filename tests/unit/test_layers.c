@@ -243,9 +243,9 @@ CASE(bilinear_computes_as_in_pytorch)
                   "bias=True)");
     CHECK_OK(rt_module_forward(m, args, 2, &out, &err), err);
     if (out.kind == RT_K_TENSOR) {
-        CHECK_CLOSE(out.t, RT_FLOAT32, (SHAPE(2, 2)),
-                    (VALUES(-0.752121925, -1.06858766, -0.742476881,
-                            -0.693893075)), 1e-6);
+        CHECK_CLOSE(out.t, RT_FLOAT32, SHAPE(2, 2),
+                    VALUES(-0.752121925, -1.06858766, -0.742476881,
+                            -0.693893075), 1e-6);
     }
     rt_value_release(&out);
     rt_release(a);
@@ -263,12 +263,12 @@ CASE(lstm_gives_outputs_and_both_last_states)
     CHECK_INT(out.kind, RT_K_TENSORS);
     CHECK_INT(out.count, 3);
     if (out.kind == RT_K_TENSORS && out.count == 3) {
-        CHECK_CLOSE(out.tensors[1], RT_FLOAT32, (SHAPE(1, 2, 3)),
-                    (VALUES(0.0856071711, -0.159223974, -0.0381940305,
-                            0.0375870243, -0.212322801, -0.0180837475)), 1e-6);
-        CHECK_CLOSE(out.tensors[2], RT_FLOAT32, (SHAPE(1, 2, 3)),
-                    (VALUES(0.119365171, -0.289656967, -0.144991323,
-                            0.0532620735, -0.373506427, -0.0531199761)), 1e-6);
+        CHECK_CLOSE(out.tensors[1], RT_FLOAT32, SHAPE(1, 2, 3),
+                    VALUES(0.0856071711, -0.159223974, -0.0381940305,
+                            0.0375870243, -0.212322801, -0.0180837475), 1e-6);
+        CHECK_CLOSE(out.tensors[2], RT_FLOAT32, SHAPE(1, 2, 3),
+                    VALUES(0.119365171, -0.289656967, -0.144991323,
+                            0.0532620735, -0.373506427, -0.0531199761), 1e-6);
     }
     rt_value_release(&out);
     rt_release(x);
@@ -325,12 +325,12 @@ CASE(batch_norm_keeps_running_statistics)
         rt_release(x);
         rt_release(y);
     }
-    CHECK_CLOSE(rt__module_tensor(m, "running_mean"), RT_FLOAT32, (SHAPE(3)),
-                (VALUES(-0.112256482, -0.00338501483, 0.000956373289)), 1e-6);
-    CHECK_CLOSE(rt__module_tensor(m, "running_var"), RT_FLOAT32, (SHAPE(3)),
-                (VALUES(0.839320958, 0.910817146, 0.849001527)), 1e-6);
+    CHECK_CLOSE(rt__module_tensor(m, "running_mean"), RT_FLOAT32, SHAPE(3),
+                VALUES(-0.112256482, -0.00338501483, 0.000956373289), 1e-6);
+    CHECK_CLOSE(rt__module_tensor(m, "running_var"), RT_FLOAT32, SHAPE(3),
+                VALUES(0.839320958, 0.910817146, 0.849001527), 1e-6);
     CHECK_TENSOR(rt__module_tensor(m, "num_batches_tracked"), RT_INT64,
-                 (SHAPE()), (VALUES(2)));
+                 SHAPE(), VALUES(2));
     rt_module_release(m);
 }
 
@@ -344,8 +344,8 @@ CASE(batch_norm_without_momentum_averages_all_batches)
         rt_release(x);
         rt_release(y);
     }
-    CHECK_CLOSE(rt__module_tensor(m, "running_mean"), RT_FLOAT32, (SHAPE(3)),
-                (VALUES(-0.589821041, -0.00445024669, 0.0221495032)), 1e-6);
+    CHECK_CLOSE(rt__module_tensor(m, "running_mean"), RT_FLOAT32, SHAPE(3),
+                VALUES(-0.589821041, -0.00445024669, 0.0221495032), 1e-6);
     rt_module_release(m);
 }
 
@@ -378,7 +378,7 @@ CASE(relu_in_place_writes_into_its_input)
     rt_tensor *x = tensor(RT_FLOAT32, SHAPE(2), VALUES(-1, 2));
     rt_tensor *y = forward(m, x);
     CHECK(y && rt_tensor_shares_storage(x, y));
-    CHECK_TENSOR(x, RT_FLOAT32, (SHAPE(2)), (VALUES(0, 2)));
+    CHECK_TENSOR(x, RT_FLOAT32, SHAPE(2), VALUES(0, 2));
     rt_release(y);
     rt_release(x);
     rt_module_release(m);

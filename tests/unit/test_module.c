@@ -157,7 +157,7 @@ CASE(zero_grad_clears_or_zeroes)
     CHECK_OK(rt_module_set_parameter(m, "w", w, &err), err);
     CHECK_OK(rt_set_grad(w, g, &err), err);
     rt_module_zero_grad(m, false);
-    CHECK_TENSOR(rt_grad(w), RT_FLOAT32, (SHAPE(2)), (VALUES(0, 0)));
+    CHECK_TENSOR(rt_grad(w), RT_FLOAT32, SHAPE(2), VALUES(0, 0));
     rt_module_zero_grad(m, true);
     CHECK(rt_grad(w) == NULL);
     rt_release(w);

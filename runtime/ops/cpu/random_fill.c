@@ -52,7 +52,9 @@ void rt__sample_uniform(rt_generator *g, rt_tensor *t, double from, double to)
         rt__random_words(g, (uint32_t *)t->data, t->numel);
         floats_from_words(data, t->numel);
         for (int64_t i = 0; (from != 0 || to != 1) && i < t->numel; i++) {
-            data[i] = data[i] * span + a;
+            /* One rounding, as PyTorch's fused multiply-add has: the product
+             * of two floats is exact in float64. */
+            data[i] = (float)((double)data[i] * span + a);
         }
     } else {
         rt_dtype d = (rt_dtype)t->dtype;
