@@ -16,14 +16,17 @@ libruntime_la_SOURCES += \
 	%D%/shapes.c \
 	%D%/value.c \
 	%D%/views.c \
+	%D%/cpu/conv.c \
 	%D%/cpu/gather.c \
 	%D%/cpu/index.c \
 	%D%/cpu/join.c \
 	%D%/cpu/loss.c %D%/cpu/loss.h \
 	%D%/cpu/move.c %D%/cpu/move.h \
 	%D%/cpu/norm.c \
+	%D%/cpu/pooling.c \
 	%D%/cpu/search.c \
-	%D%/cpu/sort.c %D%/cpu/sort.h %D%/cpu/sort_row.h
+	%D%/cpu/sort.c %D%/cpu/sort.h %D%/cpu/sort_row.h \
+	%D%/cpu/window.c %D%/cpu/window.h
 libruntime_la_SOURCES += %D%/cpu/backward.c
 
 include %D%/cpu/local.mk

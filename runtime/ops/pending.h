@@ -2,21 +2,10 @@
  * Steps named in ops.def that no file defines: their ops answer
  * RT_E_UNSUPPORTED. Who writes a step removes its line.
  */
-#pragma weak rt__infer_avg_pool2d
-#pragma weak rt__infer_avg_pool2d_backward
-#pragma weak rt__infer_conv2d
-#pragma weak rt__infer_conv2d_input
-#pragma weak rt__infer_conv2d_weight
-#pragma weak rt__infer_max_pool2d
 #pragma weak rt__kernel_addcdiv
 #pragma weak rt__kernel_addcmul
 #pragma weak rt__kernel_addmm
 #pragma weak rt__kernel_allclose
-#pragma weak rt__kernel_avg_pool2d
-#pragma weak rt__kernel_avg_pool2d_backward
-#pragma weak rt__kernel_conv2d
-#pragma weak rt__kernel_conv2d_input
-#pragma weak rt__kernel_conv2d_weight
 #pragma weak rt__kernel_count_nonzero
 #pragma weak rt__kernel_einsum
 #pragma weak rt__kernel_equal
@@ -25,7 +14,6 @@
 #pragma weak rt__kernel_lerp
 #pragma weak rt__kernel_logit
 #pragma weak rt__kernel_logsigmoid
-#pragma weak rt__kernel_max_pool2d
 #pragma weak rt__kernel_mish
 #pragma weak rt__kernel_nan_to_num
 #pragma weak rt__kernel_outer

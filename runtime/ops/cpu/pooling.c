@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT
+ * max_pool2d and avg_pool2d with the latter's gradient: planes of [.., H, W],
+ * one after the other.
+ */
+#include "runtime/base/pool.h"
+#include "runtime/ops/cpu/move.h"
+#include "runtime/ops/cpu/window.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { P_SELF, P_KERNEL, P_STRIDE, P_PADDING };
+
+typedef struct planes {
+    rt__window w;
+    const void *src;
+    void *dst;
+    int64_t *indices;
+    rt_dtype dtype;          /* of src and dst: float32, float64 or int64 */
+    bool include_pad;
+} planes;
+
+/* Kernel, stride, padding, dilation from the arguments; sizes from the last
+ * two dimensions of `shape`. */
+static rt_status read_window(rt__window *w, rt__call *c, int ndim,
+                             const int64_t *shape, int dilation)
+{
+    char text[96];
+    *w = (rt__window){.dilation = {1, 1}};
+    if (ndim != 3 && ndim != 4) {
+        rt__shape_format(text, sizeof text, ndim, shape);
+        return rt_fail(c->err, RT_E_SHAPE,
+                       "%s: expected [N, C, H, W] or [C, H, W], got shape %s",
+                       c->name, text);
+    }
+    w->in[0] = shape[ndim - 2];
+    w->in[1] = shape[ndim - 1];
+    rt_status s = rt__pair_arg(w->kernel, c, P_KERNEL, "kernel_size", 1);
+    w->stride[0] = w->kernel[0];
+    w->stride[1] = w->kernel[1];
+    return s != RT_OK || dilation < 0
+               ? s
+               : rt__pair_arg(w->dilation, c, dilation, "dilation", 1);
+}
+
+static rt_status check_padding(const rt__window *w, const rt__call *c)
+{
+    for (int d = 0; d < 2; d++) {
+        int64_t reach = w->dilation[d] * (w->kernel[d] - 1) + 1;
+        if (w->padding[d] > reach / 2) {
+            return rt_fail(c->err, RT_E_ARGUMENT,
+                           "%s: padding %lld is more than half of a window of "
+                           "%lld", c->name, (long long)w->padding[d],
+                           (long long)reach);
+        }
+    }
+    return RT_OK;
+}
+
+static rt_status read_pooling(rt__window *w, rt__call *c, int dilation,
+                              int ceil_mode)
+{
+    rt_tensor *self = rt__arg(c, P_SELF);
+    rt_status s = read_window(w, c, self->ndim, self->shape, dilation);
+    if (s == RT_OK) {
+        s = rt__pair_arg(w->stride, c, P_STRIDE, "stride", 1);
+    }
+    if (s == RT_OK) {
+        s = rt__pair_arg(w->padding, c, P_PADDING, "padding", 0);
+    }
+    if (s == RT_OK) {
+        s = check_padding(w, c);
+    }
+    return s == RT_OK ? rt__window_fit(w, c, c->a[ceil_mode].i != 0) : s;
+}
+
+static void pooled_shape(int64_t *shape, const rt_tensor *t,
+                         const rt__window *w)
+{
+    memcpy(shape, t->shape, (size_t)t->ndim * sizeof *shape);
+    shape[t->ndim - 2] = w->out[0];
+    shape[t->ndim - 1] = w->out[1];
+}
+
+/* --- max ---------------------------------------------------------------------- */
+
+#define MAX_WINDOW(TYPE, LOWEST, IS_NAN)                                       \
+    do {                                                                       \
+        const TYPE *src = (const TYPE *)p->src + plane * size;                 \
+        TYPE best = LOWEST;                                                    \
+        int64_t where = -1;                                                    \
+        for (int64_t y = y0; y < y1; y += w->dilation[0]) {                    \
+            for (int64_t x = x0; x < x1; x += w->dilation[1]) {                \
+                TYPE v = src[y * w->in[1] + x];                                \
+                if (where < 0 || v > best || IS_NAN(v)) {                      \
+                    best = v;                                                  \
+                    where = y * w->in[1] + x;                                  \
+                }                                                              \
+            }                                                                  \
+        }                                                                      \
+        ((TYPE *)p->dst)[out] = best;                                          \
+        p->indices[out] = where;                                               \
+    } while (0)
+#define NOT_NAN(v) 0
+
+/* First position inside the input, in steps of the dilation. */
+static int64_t first_inside(int64_t from, int64_t dilation)
+{
+    return from >= 0 ? from : from + (-from + dilation - 1) / dilation * dilation;
+}
+
+static void max_at(const planes *p, int64_t plane, int64_t oy, int64_t ox)
+{
+    const rt__window *w = &p->w;
+    int64_t size = w->in[0] * w->in[1];
+    int64_t out = (plane * w->out[0] + oy) * w->out[1] + ox;
+    int64_t ty = oy * w->stride[0] - w->padding[0];
+    int64_t tx = ox * w->stride[1] - w->padding[1];
+    int64_t y0 = first_inside(ty, w->dilation[0]);
+    int64_t x0 = first_inside(tx, w->dilation[1]);
+    int64_t y1 = ty + w->dilation[0] * (w->kernel[0] - 1) + 1;
+    int64_t x1 = tx + w->dilation[1] * (w->kernel[1] - 1) + 1;
+    y1 = y1 < w->in[0] ? y1 : w->in[0];
+    x1 = x1 < w->in[1] ? x1 : w->in[1];
+    if (p->dtype == RT_FLOAT32) {
+        MAX_WINDOW(float, -INFINITY, isnan);
+    } else if (p->dtype == RT_FLOAT64) {
+        MAX_WINDOW(double, -INFINITY, isnan);
+    } else {
+        MAX_WINDOW(int64_t, INT64_MIN, NOT_NAN);
+    }
+}
+
+static void max_range(void *ctx, int64_t begin, int64_t end)
+{
+    const planes *p = ctx;
+    for (int64_t row = begin; row < end; row++) {
+        for (int64_t x = 0; x < p->w.out[1]; x++) {
+            max_at(p, row / p->w.out[0], row % p->w.out[0], x);
+        }
+    }
+}
+
+RT_INFER(max_pool2d)
+{
+    rt_tensor *self = rt__arg(c, P_SELF);
+    int64_t shape[4];
+    rt__window w;
+    rt_status s = read_pooling(&w, c, 4, 5);
+    if (s != RT_OK) {
+        return s;
+    }
+    pooled_shape(shape, self, &w);
+    s = rt__result_new(c, 0, self->dtype, self->ndim, shape);
+    return s == RT_OK ? rt__result_new(c, 1, RT_INT64, self->ndim, shape) : s;
+}
+
+/* Rows of output a piece: about 16k window elements. */
+static int64_t row_grain(const rt__window *w)
+{
+    int64_t work = w->out[1] * w->kernel[0] * w->kernel[1];
+    return 16384 / (work + 1) + 1;
+}
+
+RT_KERNEL(max_pool2d)
+{
+    rt_tensor *self = rt__arg(c, P_SELF), *x = NULL, *y = NULL;
+    planes p = {0};
+    rt_dtype compute = rt_dtype_is_floating(self->dtype)
+                           ? rt__compute_dtype(self)
+                           : RT_INT64;
+    rt_status s = read_pooling(&p.w, c, 4, 5);
+    if (s == RT_OK) {
+        s = rt__dense_as(&x, self, compute, c->name, c->err);
+    }
+    if (s == RT_OK) {
+        s = rt__begin_work(&y, c->r[0].t, compute, c->err);
+    }
+    if (s == RT_OK && y->numel > 0) {
+        p.src = x->data;
+        p.dst = y->data;
+        p.indices = (int64_t *)c->r[1].t->data;
+        p.dtype = compute;
+        if (!rt__parallel(y->numel / p.w.out[1], row_grain(&p.w), max_range,
+                          &p)) {
+            s = rt__interrupted(c->name, c->err);
+        }
+    }
+    rt_release(x);
+    return rt__finish_work(s, y, c->r[0].t, c->name, c->err);
+}
+
+/* --- mean -------------------------------------------------------------------------- */
+
+/* The window of an output: its part inside the input, and the divisor. */
+static void mean_window(const planes *p, int64_t oy, int64_t ox, int64_t y[2],
+                        int64_t x[2], double *divisor)
+{
+    const rt__window *w = &p->w;
+    int64_t o[2] = {oy, ox}, *part[2] = {y, x};
+    double padded = 1, inside = 1;
+    for (int d = 0; d < 2; d++) {
+        int64_t from = o[d] * w->stride[d] - w->padding[d];
+        int64_t to = from + w->kernel[d];
+        to = to < w->in[d] + w->padding[d] ? to : w->in[d] + w->padding[d];
+        padded *= (double)(to - from);
+        part[d][0] = from > 0 ? from : 0;
+        part[d][1] = to < w->in[d] ? to : w->in[d];
+        inside *= (double)(part[d][1] - part[d][0]);
+    }
+    *divisor = p->include_pad ? padded : inside;
+}
+
+#define MEAN_ROW(TYPE)                                                         \
+    do {                                                                       \
+        const TYPE *src = (const TYPE *)p->src + plane * size;                 \
+        double sum = 0;                                                        \
+        for (int64_t i = y[0]; i < y[1]; i++) {                                \
+            for (int64_t j = x[0]; j < x[1]; j++) {                            \
+                sum += (double)src[i * w->in[1] + j];                          \
+            }                                                                  \
+        }                                                                      \
+        ((TYPE *)p->dst)[row * w->out[1] + ox] = (TYPE)(sum / divisor);        \
+    } while (0)
+
+static void mean_range(void *ctx, int64_t begin, int64_t end)
+{
+    const planes *p = ctx;
+    const rt__window *w = &p->w;
+    int64_t size = w->in[0] * w->in[1];
+    for (int64_t row = begin; row < end; row++) {
+        int64_t plane = row / w->out[0], y[2], x[2];
+        for (int64_t ox = 0; ox < w->out[1]; ox++) {
+            double divisor;
+            mean_window(p, row % w->out[0], ox, y, x, &divisor);
+            if (p->dtype == RT_FLOAT64) {
+                MEAN_ROW(double);
+            } else {
+                MEAN_ROW(float);
+            }
+        }
+    }
+}
+
+static rt_status check_mean_dtype(rt__call *c)
+{
+    rt_tensor *self = rt__arg(c, P_SELF);
+    if (rt_dtype_is_floating(self->dtype)) {
+        return RT_OK;
+    }
+    rt_fail(c->err, RT_E_DTYPE, "%s: expected a floating tensor, got %s",
+            c->name, rt_dtype_name(self->dtype));
+    rt_error_help(c->err, "convert it with .to(float32)");
+    return RT_E_DTYPE;
+}
+
+RT_INFER(avg_pool2d)
+{
+    rt_tensor *self = rt__arg(c, P_SELF);
+    int64_t shape[4];
+    rt__window w;
+    rt_status s = check_mean_dtype(c);
+    if (s == RT_OK) {
+        s = read_pooling(&w, c, -1, 4);
+    }
+    if (s != RT_OK) {
+        return s;
+    }
+    pooled_shape(shape, self, &w);
+    return rt__result_new(c, 0, self->dtype, self->ndim, shape);
+}
+
+RT_KERNEL(avg_pool2d)
+{
+    rt_tensor *self = rt__arg(c, P_SELF), *x = NULL, *y = NULL;
+    planes p = {.dtype = rt__compute_dtype(self),
+                .include_pad = c->a[5].i != 0};
+    rt_status s = read_pooling(&p.w, c, -1, 4);
+    if (s == RT_OK) {
+        s = rt__dense_as(&x, self, p.dtype, c->name, c->err);
+    }
+    if (s == RT_OK) {
+        s = rt__begin_work(&y, c->r[0].t, p.dtype, c->err);
+    }
+    if (s == RT_OK && y->numel > 0) {
+        p.src = x->data;
+        p.dst = y->data;
+        if (!rt__parallel(y->numel / p.w.out[1], row_grain(&p.w), mean_range,
+                          &p)) {
+            s = rt__interrupted(c->name, c->err);
+        }
+    }
+    rt_release(x);
+    return rt__finish_work(s, y, c->r[0].t, c->name, c->err);
+}
+
+/* --- gradient of the mean ------------------------------------------------------------- */
+
+enum { G_GRAD, G_SIZE, G_KERNEL, G_STRIDE, G_PADDING, G_INCLUDE };
+
+static rt_status read_backward(rt__window *w, rt__call *c)
+{
+    rt_tensor *grad = rt__arg(c, G_GRAD);
+    int n = c->a[G_SIZE].count;
+    char a[96], b[96];
+    *w = (rt__window){.dilation = {1, 1}};
+    rt_status s = rt__pair_arg(w->kernel, c, G_KERNEL, "kernel_size", 1);
+    w->stride[0] = w->kernel[0];
+    w->stride[1] = w->kernel[1];
+    if (s == RT_OK) {
+        s = rt__pair_arg(w->stride, c, G_STRIDE, "stride", 1);
+    }
+    if (s == RT_OK) {
+        s = rt__pair_arg(w->padding, c, G_PADDING, "padding", 0);
+    }
+    bool fits = grad->ndim == n && (n == 3 || n == 4);
+    for (int d = 0; fits && d < n - 2; d++) {
+        fits = grad->shape[d] == c->a[G_SIZE].ints[d];
+    }
+    if (s == RT_OK && !fits) {
+        rt__shape_format(a, sizeof a, grad->ndim, grad->shape);
+        rt__shape_format(b, sizeof b, n, c->a[G_SIZE].ints);
+        return rt_fail(c->err, RT_E_SHAPE,
+                       "%s: a gradient of shape %s does not fit an input of "
+                       "shape %s", c->name, a, b);
+    }
+    for (int d = 0; s == RT_OK && d < 2; d++) {
+        w->in[d] = c->a[G_SIZE].ints[n - 2 + d];
+        w->out[d] = grad->shape[n - 2 + d];
+    }
+    return s;
+}
+
+RT_INFER(avg_pool2d_backward)
+{
+    rt__window w;
+    rt_status s = check_mean_dtype(c);
+    if (s == RT_OK) {
+        s = read_backward(&w, c);
+    }
+    return s == RT_OK ? rt__result_new(c, 0, rt__arg(c, G_GRAD)->dtype,
+                                       c->a[G_SIZE].count, c->a[G_SIZE].ints)
+                      : s;
+}
+
+#define SPREAD(TYPE)                                                           \
+    do {                                                                       \
+        TYPE *dst = (TYPE *)p->dst + plane * size;                             \
+        TYPE g = (TYPE)((double)((const TYPE *)p->src)[out] / divisor);        \
+        for (int64_t i = y[0]; i < y[1]; i++) {                                \
+            for (int64_t j = x[0]; j < x[1]; j++) {                            \
+                dst[i * w->in[1] + j] += g;                                    \
+            }                                                                  \
+        }                                                                      \
+    } while (0)
+
+/* Whole planes, so that no two threads add to one place. */
+static void spread_range(void *ctx, int64_t begin, int64_t end)
+{
+    const planes *p = ctx;
+    const rt__window *w = &p->w;
+    int64_t size = w->in[0] * w->in[1], outs = w->out[0] * w->out[1];
+    for (int64_t out = begin * outs; out < end * outs; out++) {
+        int64_t plane = out / outs, y[2], x[2];
+        double divisor;
+        mean_window(p, out % outs / w->out[1], out % w->out[1], y, x,
+                    &divisor);
+        if (p->dtype == RT_FLOAT64) {
+            SPREAD(double);
+        } else {
+            SPREAD(float);
+        }
+    }
+}
+
+RT_KERNEL(avg_pool2d_backward)
+{
+    rt_tensor *grad = rt__arg(c, G_GRAD), *g = NULL, *out = NULL;
+    planes p = {.dtype = rt__compute_dtype(grad),
+                .include_pad = c->a[G_INCLUDE].i != 0};
+    rt_status s = read_backward(&p.w, c);
+    if (s == RT_OK) {
+        s = rt__dense_as(&g, grad, p.dtype, c->name, c->err);
+    }
+    if (s == RT_OK) {
+        s = rt__begin_work(&out, c->r[0].t, p.dtype, c->err);
+    }
+    if (s == RT_OK && out->numel > 0) {
+        int64_t count = rt__product(out->shape, 0, out->ndim - 2);
+        p.src = g->data;
+        p.dst = out->data;
+        memset(out->data, 0,
+               (size_t)out->numel * rt_dtype_size(out->dtype));
+        if (!rt__parallel(count, 1, spread_range, &p)) {
+            s = rt__interrupted(c->name, c->err);
+        }
+    }
+    rt_release(g);
+    return rt__finish_work(s, out, c->r[0].t, c->name, c->err);
+}

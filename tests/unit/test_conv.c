@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT
+ * conv2d and its gradients against direct float64 loops.
+ */
+#include "tests/unit/tensors.h"
+
+typedef struct setup {
+    int64_t n, c, h, w, o, kh, kw;
+    int64_t stride[2], padding[2], dilation[2], groups;
+} setup;
+
+static const setup setups[] = {
+    {2, 3, 7, 8, 4, 3, 3, {1, 1}, {0, 0}, {1, 1}, 1},
+    {1, 1, 5, 5, 1, 5, 5, {1, 1}, {0, 0}, {1, 1}, 1},
+    {3, 4, 9, 6, 6, 3, 2, {2, 1}, {1, 2}, {1, 1}, 2},
+    {2, 4, 8, 8, 4, 3, 3, {1, 1}, {1, 1}, {1, 1}, 4},
+    {2, 2, 11, 9, 3, 3, 3, {2, 3}, {2, 2}, {2, 2}, 1},
+    {2, 5, 4, 4, 3, 1, 1, {1, 1}, {0, 0}, {1, 1}, 1},
+    {2, 2, 4, 4, 3, 1, 1, {2, 2}, {1, 0}, {1, 1}, 1},
+    {1, 2, 3, 3, 2, 3, 3, {1, 1}, {4, 4}, {1, 1}, 1},
+    {40, 8, 32, 32, 4, 3, 3, {1, 1}, {1, 1}, {1, 1}, 1},   /* many chunks */
+};
+#define SETUPS ((int)(sizeof setups / sizeof *setups))
+
+static int64_t out_size(const setup *s, int d)
+{
+    int64_t in = d ? s->w : s->h, k = d ? s->kw : s->kh;
+    return (in + 2 * s->padding[d] - s->dilation[d] * (k - 1) - 1) /
+               s->stride[d] + 1;
+}
+
+/* Calls fn for every (output, input, weight) triple of flat positions that are
+ * multiplied together. */
+static void each_product(const setup *s,
+                         void (*fn)(void *, int64_t, int64_t, int64_t),
+                         void *ctx)
+{
+    int64_t oh = out_size(s, 0), ow = out_size(s, 1), ci = s->c / s->groups;
+    int64_t co = s->o / s->groups;
+    for (int64_t i = 0; i < s->n * s->o * oh * ow; i++) {
+        int64_t x = i % ow, y = i / ow % oh, o = i / ow / oh % s->o;
+        int64_t image = i / ow / oh / s->o;
+        for (int64_t k = 0; k < ci * s->kh * s->kw; k++) {
+            int64_t kx = k % s->kw, ky = k / s->kw % s->kh;
+            int64_t ch = k / s->kw / s->kh;
+            int64_t ix = x * s->stride[1] + kx * s->dilation[1] -
+                         s->padding[1];
+            int64_t iy = y * s->stride[0] + ky * s->dilation[0] -
+                         s->padding[0];
+            if (ix < 0 || ix >= s->w || iy < 0 || iy >= s->h) {
+                continue;
+            }
+            int64_t channel = o / co * ci + ch;
+            fn(ctx, i, ((image * s->c + channel) * s->h + iy) * s->w + ix,
+               o * ci * s->kh * s->kw + k);
+        }
+    }
+}
+
+typedef struct sums {
+    const double *x, *w, *g;
+    double *y, *dx, *dw;
+} sums;
+
+static void add_product(void *ctx, int64_t out, int64_t in, int64_t weight)
+{
+    sums *s = ctx;
+    s->y[out] += s->x[in] * s->w[weight];
+    s->dx[in] += s->g[out] * s->w[weight];
+    s->dw[weight] += s->g[out] * s->x[in];
+}
+
+static double *numbers(const rt_tensor *t, bool zero)
+{
+    double *p = calloc((size_t)t->numel + 1, sizeof *p);
+    for (int64_t i = 0; p && !zero && i < t->numel; i++) {
+        p[i] = at(t, i);
+    }
+    return p;
+}
+
+static double worst(const rt_tensor *t, const double *want, double offset)
+{
+    double most = t ? 0 : INFINITY;
+    for (int64_t i = 0; t && i < t->numel; i++) {
+        double d = fabs(at(t, i) - want[i] - offset);
+        most = d > most || isnan(d) ? d : most;
+    }
+    return most;
+}
+
+static void check_setup(const setup *s, rt_dtype dtype, double tolerance)
+{
+    rt_tensor *x = noise(dtype, SHAPE(s->n, s->c, s->h, s->w), 1);
+    rt_tensor *w = noise(dtype, SHAPE(s->o, s->c / s->groups, s->kh, s->kw),
+                         2);
+    rt_tensor *g = noise(dtype, SHAPE(s->n, s->o, out_size(s, 0),
+                                      out_size(s, 1)), 3);
+    rt_tensor *bias = tensor(dtype, SHAPE(s->o), VALUES(0.5));
+    rt_value st = RT_V_INTS(s->stride, 2), pa = RT_V_INTS(s->padding, 2);
+    rt_value di = RT_V_INTS(s->dilation, 2), gr = I(s->groups);
+    rt_tensor *y = CALL(conv2d, 7, T(x), T(w), T(bias), st, pa, di, gr);
+    rt_tensor *dx = CALL(conv2d_input, 7, T(g), T(w),
+                         RT_V_INTS(x->shape, 4), st, pa, di, gr);
+    rt_tensor *dw = CALL(conv2d_weight, 7, T(g), T(x),
+                         RT_V_INTS(w->shape, 4), st, pa, di, gr);
+    sums all = {numbers(x, false), numbers(w, false), numbers(g, false),
+                numbers(g, true), numbers(x, true), numbers(w, true)};
+    each_product(s, add_product, &all);
+    CHECK_NEAR(worst(y, all.y, 0.5), 0, tolerance);
+    CHECK_NEAR(worst(dx, all.dx, 0), 0, tolerance);
+    CHECK_NEAR(worst(dw, all.dw, 0), 0, tolerance * (double)(s->n * s->h));
+    double *lists[] = {(double *)all.x, (double *)all.w, (double *)all.g,
+                       all.y, all.dx, all.dw};
+    for (int i = 0; i < 6; i++) {
+        free(lists[i]);
+    }
+    DROP(x, w, g, bias, y, dx, dw);
+}
+
+CASE(float64_agrees_with_direct_loops)
+{
+    for (int i = 0; i < SETUPS; i++) {
+        check_setup(&setups[i], RT_FLOAT64, 1e-12);
+    }
+}
+
+CASE(float32_agrees_with_direct_loops)
+{
+    for (int i = 0; i < SETUPS; i++) {
+        check_setup(&setups[i], RT_FLOAT32, 2e-5);
+    }
+}
+
+CASE(one_image_without_a_batch_dimension)
+{
+    rt_tensor *x = noise(RT_FLOAT32, SHAPE(3, 6, 6), 1), *batch = NULL;
+    rt_tensor *w = noise(RT_FLOAT32, SHAPE(2, 3, 3, 3), 2);
+    batch = CALL(unsqueeze, 2, T(x), I(0));
+    rt_tensor *a = CALL(conv2d, 2, T(x), T(w));
+    rt_tensor *b = CALL(conv2d, 2, T(batch), T(w));
+    CHECK_INT(a->ndim, 3);
+    CHECK_NEAR(largest_difference(a, b), 0, 0);
+    DROP(x, w, batch, a, b);
+}
+
+CASE(a_transposed_image_is_read_by_its_strides)
+{
+    rt_tensor *x = noise(RT_FLOAT32, SHAPE(1, 5, 6, 2), 1);
+    rt_tensor *w = noise(RT_FLOAT32, SHAPE(2, 2, 3, 3), 2);
+    rt_tensor *p = CALL(permute, 2, T(x), INTS(0, 3, 1, 2));
+    rt_tensor *c = CALL(contiguous, 1, T(p));
+    rt_tensor *a = CALL(conv2d, 2, T(p), T(w));
+    rt_tensor *b = CALL(conv2d, 2, T(c), T(w));
+    CHECK_NEAR(largest_difference(a, b), 0, 0);
+    DROP(x, w, p, c, a, b);
+}
+
+CASE(misfits_are_explained)
+{
+    rt_tensor *x = noise(RT_FLOAT32, SHAPE(1, 3, 4, 4), 1);
+    rt_tensor *w = noise(RT_FLOAT32, SHAPE(2, 2, 3, 3), 2);
+    rt_tensor *big = noise(RT_FLOAT32, SHAPE(2, 3, 5, 5), 2);
+    rt_tensor *d = noise(RT_FLOAT64, SHAPE(2, 3, 3, 3), 2);
+    REFUSES(RT_E_SHAPE, "the weight is for 2 channels, the input has 3",
+            conv2d, 2, T(x), T(w));
+    REFUSES(RT_E_SHAPE, "does not fit an input of 4 x 4", conv2d, 2, T(x),
+            T(big));
+    REFUSES(RT_E_DTYPE, "float32 and float64", conv2d, 2, T(x), T(d));
+    REFUSES(RT_E_ARGUMENT, "stride must be at least 1", conv2d, 4, T(x),
+            T(big), RT_NONE, I(0));
+    REFUSES(RT_E_ARGUMENT, "groups=2 must divide", conv2d, 7, T(x), T(w),
+            RT_NONE, I(1), I(0), I(1), I(2));
+    REFUSES(RT_E_SHAPE, "bias must hold", conv2d, 5, T(x), T(big), T(w),
+            I(1), I(2));
+    DROP(x, w, big, d);
+}
+
+UNIT_MAIN

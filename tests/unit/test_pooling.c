@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ * max_pool2d and avg_pool2d.
+ */
+#include "tests/unit/tensors.h"
+
+CASE(max_pool_gives_values_and_where_they_stand)
+{
+    rt_tensor *x = tensor(RT_FLOAT32, SHAPE(1, 1, 4, 4),
+                          VALUES(1, 2, 5, 4, 3, 0, 1, 7, 9, 8, -1, -2, 6, 5,
+                                 -3, -4));
+    rt_value r[RT_MAX_RESULTS];
+    CHECK_OK(call_all(r, RT_OP_max_pool2d, 2, T(x), I(2)), err);
+    CHECK_TENSOR(r[0].t, RT_FLOAT32, SHAPE(1, 1, 2, 2), VALUES(3, 7, 9, -1));
+    CHECK_TENSOR(r[1].t, RT_INT64, SHAPE(1, 1, 2, 2), VALUES(4, 7, 8, 10));
+    rt_value_release(&r[0]);
+    rt_value_release(&r[1]);
+    DROP(x);
+}
+
+CASE(max_pool_padding_never_wins)
+{
+    rt_tensor *x = tensor(RT_FLOAT32, SHAPE(1, 2, 2), VALUES(-1, -2, -3, -4));
+    rt_tensor *y = CALL(max_pool2d, 4, T(x), I(2), I(2), I(1));
+    CHECK_TENSOR(y, RT_FLOAT32, SHAPE(1, 2, 2), VALUES(-1, -2, -3, -4));
+    DROP(x, y);
+}
+
+CASE(max_pool_strides_dilates_and_rounds_up)
+{
+    rt_tensor *x = counting(RT_FLOAT32, SHAPE(1, 5, 5));
+    rt_tensor *a = CALL(max_pool2d, 5, T(x), I(2), I(1), I(0), I(2));
+    rt_tensor *b = CALL(max_pool2d, 6, T(x), I(2), I(2), I(0), I(1),
+                        RT_V_BOOL(true));
+    rt_tensor *c = CALL(max_pool2d, 3, T(x), INTS(1, 3), INTS(4, 2));
+    CHECK_TENSOR(a, RT_FLOAT32, SHAPE(1, 3, 3),
+                 VALUES(12, 13, 14, 17, 18, 19, 22, 23, 24));
+    CHECK_TENSOR(b, RT_FLOAT32, SHAPE(1, 3, 3),
+                 VALUES(6, 8, 9, 16, 18, 19, 21, 23, 24));
+    CHECK_TENSOR(c, RT_FLOAT32, SHAPE(1, 2, 2), VALUES(2, 4, 22, 24));
+    DROP(x, a, b, c);
+}
+
+CASE(max_pool_lets_nan_through)
+{
+    rt_tensor *x = tensor(RT_FLOAT32, SHAPE(1, 2, 2), VALUES(1, NAN, 3, 4));
+    rt_tensor *y = CALL(max_pool2d, 2, T(x), I(2));
+    CHECK(isnan(at(y, 0)));
+    DROP(x, y);
+}
+
+CASE(avg_pool_counts_padding_or_not)
+{
+    rt_tensor *x = tensor(RT_FLOAT64, SHAPE(1, 2, 2), VALUES(4, 8, 12, 16));
+    rt_tensor *a = CALL(avg_pool2d, 2, T(x), I(2));
+    rt_tensor *b = CALL(avg_pool2d, 4, T(x), I(2), I(2), I(1));
+    rt_tensor *c = CALL(avg_pool2d, 6, T(x), I(2), I(2), I(1),
+                        RT_V_BOOL(false), RT_V_BOOL(false));
+    CHECK_TENSOR(a, RT_FLOAT64, SHAPE(1, 1, 1), VALUES(10));
+    CHECK_TENSOR(b, RT_FLOAT64, SHAPE(1, 2, 2), VALUES(1, 2, 3, 4));
+    CHECK_TENSOR(c, RT_FLOAT64, SHAPE(1, 2, 2), VALUES(4, 8, 12, 16));
+    DROP(x, a, b, c);
+}
+
+CASE(avg_pool_gradient_is_its_transpose)
+{
+    rt_tensor *x = noise(RT_FLOAT64, SHAPE(2, 3, 7, 6), 1);
+    rt_tensor *y = CALL(avg_pool2d, 4, T(x), INTS(3, 2), INTS(2, 1), I(1));
+    rt_tensor *g = noise(RT_FLOAT64, y->shape, 4, 2);
+    rt_tensor *dx = CALL(avg_pool2d_backward, 6, T(g), RT_V_INTS(x->shape, 4),
+                         INTS(3, 2), INTS(2, 1), INTS(1, 1), RT_V_BOOL(true));
+    double yg = 0, xd = 0;    /* <A x, g> = <x, A^T g> */
+    for (int64_t i = 0; i < y->numel; i++) {
+        yg += at(y, i) * at(g, i);
+    }
+    for (int64_t i = 0; i < x->numel; i++) {
+        xd += at(x, i) * at(dx, i);
+    }
+    CHECK_NEAR(yg, xd, 1e-12);
+    DROP(x, y, g, dx);
+}
+
+CASE(windows_that_do_not_fit_are_refused)
+{
+    rt_tensor *x = counting(RT_FLOAT32, SHAPE(1, 3, 3));
+    rt_tensor *m = counting(RT_FLOAT32, SHAPE(3, 3));
+    rt_tensor *i = counting(RT_INT64, SHAPE(1, 3, 3));
+    REFUSES(RT_E_SHAPE, "4 x 4", max_pool2d, 2, T(x), I(4));
+    REFUSES(RT_E_SHAPE, "got shape [3, 3]", max_pool2d, 2, T(m), I(2));
+    REFUSES(RT_E_ARGUMENT, "more than half", max_pool2d, 4, T(x), I(2), I(2),
+            I(2));
+    REFUSES(RT_E_ARGUMENT, "kernel_size must be at least 1", avg_pool2d, 2,
+            T(x), I(0));
+    REFUSES(RT_E_DTYPE, "int64", avg_pool2d, 2, T(i), I(2));
+    DROP(x, m, i);
+}
+
+UNIT_MAIN
