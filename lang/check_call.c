@@ -24,6 +24,11 @@ static bool listed(const char *name, const char *const *list)
     return false;
 }
 
+bool lang__namespace_name(const char *name)
+{
+    return listed(name, namespaces) || lang__type_named(name, strlen(name)) >= 0;
+}
+
 static bool is_variable(lang__checker *c, const char *name)
 {
     lang__known known = {0};
@@ -42,8 +47,7 @@ bool lang__is_namespace(lang__checker *c, const lang__expr *e)
                listed(e->u.member.name, namespaces);
     if (e->kind != E_NAME || is_variable(c, e->u.name.text))
         return false;
-    const char *name = e->u.name.text;
-    return listed(name, namespaces) || lang__type_named(name, strlen(name)) >= 0;
+    return lang__namespace_name(e->u.name.text);
 }
 
 /* --- candidates --------------------------------------------------------------------- */

@@ -589,6 +589,32 @@ bool lang__ends(const lang__stmt *s)
 
 /* --- the cell ------------------------------------------------------------------------------------ */
 
+static void check_program(lang__program *program, lang__diagnostics *errors,
+                          const lang__check_request *request)
+{
+    lang__checker c = {.arena = request->arena, .errors = errors,
+                       .session = request->scope, .program = program};
+    lang__names_init(&c.names, c.arena);
+    lang__check_signatures(&c);
+    lang__check_block(&c, &program->body);
+    lang__check_bodies(&c);
+}
+
+lang__program *lang__check_partial(const lang__check_request *request)
+{
+    lang__program *program;
+    lang__diagnostics errors;
+    lang__parse(&program, &errors, request);
+    for (int i = 0; i < errors.count; i++) {
+        if (errors.items[i].id == LANG__D_NESTING)
+            return NULL;
+    }
+    if (!program || errors.total > errors.count)
+        return NULL;
+    check_program(program, &errors, request);
+    return request->arena->failed ? NULL : program;
+}
+
 rt_status lang__check(lang__program **out, lang__diagnostics *errors,
                       const lang__check_request *request)
 {
@@ -597,12 +623,7 @@ rt_status lang__check(lang__program **out, lang__diagnostics *errors,
     *out = NULL;
     if (status != RT_OK)
         return status;
-    lang__checker c = {.arena = request->arena, .errors = errors,
-                       .session = request->scope, .program = program};
-    lang__names_init(&c.names, c.arena);
-    lang__check_signatures(&c);
-    lang__check_block(&c, &program->body);
-    lang__check_bodies(&c);
+    check_program(program, errors, request);
     if (request->arena->failed)
         return RT_E_MEMORY;
     if (errors->count)

@@ -56,4 +56,12 @@ rt_status lang__check(lang__program **out, lang__diagnostics *errors,
 rt_status lang__parse(lang__program **out, lang__diagnostics *errors,
                       const lang__check_request *request);
 
+/* For questions: checked as far as it goes, errors forgotten; variables of
+ * unknown type are LANG__BAD. NULL without memory, or when nested too deeply. */
+lang__program *lang__check_partial(const lang__check_request *request);
+
+/* Names that stand in front of `::` or a dot without being values: types,
+ * torch, nn, F, ... */
+bool lang__namespace_name(const char *name);
+
 #endif

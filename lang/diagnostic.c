@@ -140,11 +140,11 @@ static void spaces(canvas *c, int n)
         put_bytes(c, " ", 1);
 }
 
-/* The gutter: "     | ". */
+/* The gutter: as wide as a line number and what stands around it. */
 static void gutter(canvas *c, int digits)
 {
     colour(c, "34");
-    spaces(c, digits + 3);
+    spaces(c, digits + 4);
     put(c, "|");
     colour(c, "0");
 }

@@ -16,6 +16,7 @@ liblang_la_SOURCES = \
 	%reldir%/check_match.c \
 	%reldir%/checker.c \
 	%reldir%/checker.h \
+	%reldir%/complete.c \
 	%reldir%/declarations.c \
 	%reldir%/diagnostic.c \
 	%reldir%/diagnostic.h \
@@ -23,12 +24,17 @@ liblang_la_SOURCES = \
 	%reldir%/foreign.def \
 	%reldir%/format_spec.c \
 	%reldir%/format_spec.h \
+	%reldir%/inspect.c \
+	%reldir%/is_complete.c \
 	%reldir%/lang.h \
 	%reldir%/lexer.c \
 	%reldir%/lexer.h \
+	%reldir%/magics.def \
 	%reldir%/nodes.def \
 	%reldir%/parser.c \
 	%reldir%/parser.h \
+	%reldir%/place.c \
+	%reldir%/place.h \
 	%reldir%/scope.c \
 	%reldir%/scope.h \
 	%reldir%/source.c \
@@ -36,6 +42,7 @@ liblang_la_SOURCES = \
 	%reldir%/statements.c \
 	%reldir%/suggest.c \
 	%reldir%/suggest.h \
+	%reldir%/symbols.c \
 	%reldir%/token.def \
 	%reldir%/types.c \
 	%reldir%/types.h
