@@ -328,6 +328,7 @@ static void run_cell(compute *c, json_t *request)
     kernel_output_send(KERNEL_LINK_BEGIN, "{}", 2);
     lang_execute(c->session, json_string_value(code), json_string_length(code),
                  count, NULL, &o);
+    rt_interrupt_clear();   /* what follows is not the cell any more */
     if (!json_is_true(json_object_get(request, "silent"))) {
         remember(c, json_string_value(code), json_string_length(code));
     }

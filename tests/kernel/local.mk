@@ -9,13 +9,15 @@ double_kernel_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
 double_kernel_LDADD = libkernel.la -lpthread
 
 kernel_tests = \
-	%D%/test_connection %D%/test_history %D%/test_outlet %D%/test_sign \
-	%D%/test_stream %D%/test_wire
+	%D%/test_connection %D%/test_history %D%/test_hostile %D%/test_outlet \
+	%D%/test_sign %D%/test_stream %D%/test_wire
 check_PROGRAMS += $(kernel_tests)
 TESTS += $(kernel_tests)
 %C%_test_connection_LDADD = libprotocol.la
 %C%_test_history_LDADD = libkernel.la
 %C%_test_history_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+%C%_test_hostile_LDADD = libkernel.la
+%C%_test_hostile_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 %C%_test_outlet_LDADD = libkernel.la $(ZMQ_LIBS)
 %C%_test_outlet_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(ZMQ_CFLAGS)
 %C%_test_sign_LDADD = libprotocol.la
@@ -29,4 +31,4 @@ EXTRA_DIST += \
 	%reldir%/test_double.py %reldir%/test_execute.py \
 	%reldir%/test_input.py %reldir%/test_jkt.py \
 	%reldir%/test_lifetime.py %reldir%/test_notebook.py \
-	%reldir%/test_questions.py
+	%reldir%/test_questions.py %reldir%/test_sequences.py
