@@ -8,3 +8,4 @@ AM_DEFAULT_SOURCE_EXT = .c
 
 include tests/unit/local.mk
 include tests/bench/local.mk
+include tests/fuzz/local.mk

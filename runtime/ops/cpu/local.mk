@@ -5,8 +5,8 @@ ops_kernels = \
 	%D%/convert_kernels.c \
 	%D%/elementwise_kernels.c \
 	%D%/reduce_kernels.c
-ops_kernel_cflags = $(AM_CFLAGS) -ftree-vectorize \
-	-fvect-cost-model=dynamic -fwrapv -Wno-type-limits
+ops_kernel_cflags = $(AM_CFLAGS) $(VECTOR_CFLAGS) \
+	 -fwrapv -Wno-type-limits
 
 noinst_LTLIBRARIES += libops_baseline.la
 libops_baseline_la_SOURCES = $(ops_kernels)
