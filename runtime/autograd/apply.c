@@ -45,6 +45,14 @@ static rt_status overwritten(const rt_node *n, const rt__saved *saved,
     return RT_E_AUTOGRAD;
 }
 
+static rt_status replaced(const rt_node *n, rt_error *err)
+{
+    rt_fail(err, RT_E_AUTOGRAD, "backward: a tensor that %s saved was given "
+            "other data (t.data = ...) since", rt_op_name(n->op));
+    rt_error_help(err, "change data after backward, or run the op again");
+    return RT_E_AUTOGRAD;
+}
+
 static rt_status check_saved(const rt_node *n, rt_error *err)
 {
     if (n->freed) {
@@ -52,6 +60,9 @@ static rt_status check_saved(const rt_node *n, rt_error *err)
     }
     for (int i = 0; i < n->nsaved; i++) {
         const rt__saved *s = &n->saved[i];
+        if (s->storage != s->tensor->storage) {
+            return replaced(n, err);
+        }
         if (s->version != rt_tensor_version(s->tensor)) {
             return overwritten(n, s, err);
         }

@@ -167,13 +167,16 @@ static rt_status no_memory(rt_error *err)
 static void free_meta(rt_tensor *t)
 {
     rt__meta *m = t->meta;
+    rt_node *n = m->grad_fn;
     rt__hooks_release_tensor(t);
     t->meta = NULL;
     rt_release(m->grad);
     rt_release(m->base);
-    rt_node_release(m->grad_fn);
     rt_free(m->leaf);
-    rt_free(m);
+    if (!n || m != &n->own) {
+        rt_free(m);
+    }
+    rt_node_release(n);
 }
 
 __attribute__((constructor)) static void link_autograd(void)
@@ -194,10 +197,31 @@ rt_status rt__twin(rt_tensor **out, rt_tensor *t, rt_error *err)
     return s;
 }
 
+/* Room for t's meta beside a new grad_fn: in the node itself if t has none
+ * yet, on the heap if the old grad_fn holds it. */
+static rt__meta *meta_beside(rt_tensor *t, rt_node *n)
+{
+    rt__meta *m = t->meta;
+    if (!m && n->kind == RT_NODE_OP && !n->own_used) {
+        n->own_used = true;
+        n->own = (rt__meta){0};
+        return t->meta = &n->own;
+    }
+    if (m && m->grad_fn && m == &m->grad_fn->own) {
+        rt__meta *heap = rt_alloc(sizeof *heap);
+        if (heap) {
+            *heap = *m;
+            t->meta = heap;
+        }
+        return heap;
+    }
+    return rt__meta_of(t);
+}
+
 rt_status rt__set_history(rt_tensor *t, rt_node *n, uint32_t output,
                           rt_error *err)
 {
-    rt__meta *m = rt__meta_of(t);
+    rt__meta *m = meta_beside(t, n);
     if (!m) {
         return no_memory(err);
     }
@@ -234,8 +258,8 @@ static rt_status renew_view(rt_tensor *t, rt_error *err)
                                   err);
     if (s == RT_OK && n) {
         s = rt__set_history(t, n, 0, err);
-        m->version = rt_tensor_version(t);
         if (s == RT_OK) {
+            t->meta->version = rt_tensor_version(t);
             s = rt__hooks_move(t, err);
         }
     }

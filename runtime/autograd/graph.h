@@ -56,6 +56,7 @@ typedef struct rt__like {
 /* A saved tensor: its place among args or results, the version it had. */
 typedef struct rt__saved {
     rt_tensor *tensor;        /* counted */
+    const rt__storage *storage;   /* the one it had: t.data = x changes it */
     uint32_t version;
     int16_t slot;             /* the argument's slot, -1: none */
     uint8_t result;           /* it is a result of the node itself */
@@ -86,10 +87,23 @@ typedef struct rt__slices {
     int64_t dims[];
 } rt__slices;
 
+/* What a tensor carries for autograd. That of an op's result usually lies in
+ * the node (`own`), which lives at least as long as it is the grad_fn. */
+typedef struct rt__meta {
+    rt_node *grad_fn;         /* counted */
+    rt_node *leaf;            /* owned: the AccumulateGrad node */
+    rt_tensor *grad;
+    rt_tensor *base;          /* of a tracked view: the root, never a view */
+    rt__hook_cell *hooks;     /* counted cells, linked by next_tensor */
+    uint32_t output;          /* of grad_fn */
+    uint32_t version;         /* of a view: the base's when grad_fn was made */
+} rt__meta;
+
 struct rt_node {
     atomic_int refs;          /* leaf: unused, the tensor's count stands */
     uint8_t kind;
     bool freed;               /* what was saved has been given back */
+    bool own_used;            /* a tensor has taken `own` */
     uint16_t nargs;
     uint16_t nslots, nsaved, noutputs;
     union {
@@ -109,6 +123,7 @@ struct rt_node {
     rt_tensor *results[RT_MAX_RESULTS];
     rt__saved *saved;         /* [nsaved] */
     rt__slices *slices;       /* own block, or NULL */
+    rt__meta own;
 };
 
 /* Records op(args): edges, shapes, saved arguments. With `inplace`, argument 0
@@ -129,16 +144,6 @@ void rt__node_free_saved(rt_node *n);
 const char *rt__op_node_name(const rt_op *op);
 
 /* --- tensors ------------------------------------------------------------------ */
-
-typedef struct rt__meta {
-    rt_node *grad_fn;         /* counted */
-    rt_node *leaf;            /* owned: the AccumulateGrad node */
-    rt_tensor *grad;
-    rt_tensor *base;          /* of a tracked view: the root, never a view */
-    rt__hook_cell *hooks;     /* counted cells, linked by next_tensor */
-    uint32_t output;          /* of grad_fn */
-    uint32_t version;         /* of a view: the base's when grad_fn was made */
-} rt__meta;
 
 /* The tensor's meta, made on demand; NULL when memory is short. */
 rt__meta *rt__meta_of(rt_tensor *t);

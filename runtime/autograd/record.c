@@ -214,7 +214,7 @@ static rt_status save(rt_node *n, rt_tensor **at, rt_tensor *t, int slot,
     }
     if (s == RT_OK) {
         n->saved[n->nsaved++] = (rt__saved){
-            kept, rt_tensor_version(kept), (int16_t)slot, 0};
+            kept, kept->storage, rt_tensor_version(kept), (int16_t)slot, 0};
         *at = kept;
     }
     return s;
@@ -334,8 +334,8 @@ rt_status rt__node_save_result(rt_node *n, int i, rt_tensor *result,
     rt_tensor *twin = NULL;
     rt_status s = rt__twin(&twin, result, err);
     if (s == RT_OK) {
-        n->saved[n->nsaved++] = (rt__saved){twin, rt_tensor_version(twin), -1,
-                                            i == 0};
+        n->saved[n->nsaved++] = (rt__saved){
+            twin, twin->storage, rt_tensor_version(twin), -1, i == 0};
         n->results[i] = twin;
     }
     return s;
@@ -521,16 +521,16 @@ static rt_status save_results(rt_node *n, rt__call *c)
 static rt_status attach(rt__call *c, rt_node *n)
 {
     rt_tensor *r = c->r[0].kind == RT_K_TENSOR ? c->r[0].t : NULL;
-    rt_status s = mark(c);
-    if (s != RT_OK || !r || !rt_dtype_is_floating(r->dtype)
-        || (!c->op->inplace && r == rt__arg(c, 0))) {
-        return s;
+    bool inplace = c->op->inplace;
+    if (!r || !rt_dtype_is_floating(r->dtype)
+        || (!inplace && r == rt__arg(c, 0))) {
+        return mark(c);
     }
-    s = save_results(n, c);
-    if (s != RT_OK) {
-        return s;
+    rt_status s = save_results(n, c);
+    if (s == RT_OK) {
+        s = inplace ? end_write(c, n) : rt__set_history(r, n, 0, c->err);
     }
-    return c->op->inplace ? end_write(c, n) : rt__set_history(r, n, 0, c->err);
+    return s == RT_OK ? mark(c) : s;
 }
 
 static rt_status end(rt__call *c, void *record, bool ok)

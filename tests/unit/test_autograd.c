@@ -256,6 +256,16 @@ CASE_HELD(an_op_that_saves_its_result_minds_writes_to_it)
     CHECK_NEAR(grad_at(a, 0), -2, 0);
 }
 
+CASE_HELD(new_data_under_a_saved_leaf_is_noticed)
+{
+    rt_tensor *a = leaf(2, 1, 1), *y = OP_(sum, T(OP_(square, T(a))));
+    CHECK_OK(rt_tensor_set_data(a, make(2, 7, 1), &err), err);
+    CHECK_INT(run_backward(y, false, false), RT_E_AUTOGRAD);
+    CHECK(strstr(err.message, "data") != NULL);
+    backward(OP_(sum, T(OP_(square, T(a)))));
+    CHECK_NEAR(grad_at(a, 0), 14, 0);
+}
+
 CASE_HELD(a_leaf_is_not_written_in_place)
 {
     rt_tensor *a = leaf(2, 1, 1);
