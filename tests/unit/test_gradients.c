@@ -350,6 +350,86 @@ CASE(every_gradient_agrees_with_differences_to_second_order)
     }
 }
 
+/* --- fused gradients --------------------------------------------------------------------- */
+
+/* Every float64 argument as float32. */
+static void narrow_sample(sample *s)
+{
+    rt_error err = {0};
+    s->nleaves = 0;
+    for (int i = 0; i < s->nargs; i++) {
+        rt_value *v = &s->args[i];
+        rt_tensor *t = NULL;
+        if (v->kind != RT_K_TENSOR || v->t->dtype != RT_FLOAT64) {
+            continue;
+        }
+        bool wanted = rt_requires_grad(v->t);
+        rt_set_requires_grad(v->t, false, &err);
+        CHECK_OK(rt__op1(RT_OP_to, &t, &err, 2, *v, RT_V_DTYPE(RT_FLOAT32)),
+                 err);
+        s->owned[s->nowned++] = t;
+        *v = RT_V_TENSOR(t);
+        if (wanted) {
+            CHECK_OK(rt_set_requires_grad(t, true, &err), err);
+            s->leaves[s->nleaves++] = t;
+        }
+    }
+}
+
+static void check_fused(rt_op_id id, const char *text)
+{
+    rt_error err = {0};
+    rt_tensor *y = NULL, *seed = NULL;
+    rt_tensor *quick[MAX_LEAVES] = {0}, *graph[MAX_LEAVES] = {0};
+    sample s;
+    read_sample(&s, &rt__ops[id], text);
+    narrow_sample(&s);
+    CHECK_OK(call(&s, s.leaves, s.nleaves, &y, &err), err);
+    CHECK_OK(rt__op1(RT_OP_rand_like, &seed, &err, 1, RT_V_TENSOR(y)), err);
+    CHECK_OK(rt_gradients(graph, &y, &seed, 1, s.leaves, s.nleaves, true, true,
+                          false, &err), err);
+    CHECK_OK(rt_gradients(quick, &y, &seed, 1, s.leaves, s.nleaves, false,
+                          false, false, &err), err);
+    for (int i = 0; i < s.nleaves; i++) {
+        for (int64_t k = 0; quick[i] && k < quick[i]->numel; k++) {
+            double want = ((float *)graph[i]->data)[k];
+            double got = ((float *)quick[i]->data)[k];
+            if (!(fabs(got - want) <= 2e-5 + 2e-5 * fabs(want))) {
+                UNIT_FAIL("%s(%s), input %d, element %d: fused %.9g, composed "
+                          "%.9g", rt_op_name(s.op), text, i, (int)k, got, want);
+                break;
+            }
+        }
+        rt_release(quick[i]);
+        rt_release(graph[i]);
+    }
+    rt_release(y);
+    rt_release(seed);
+    free_sample(&s);
+}
+
+CASE(fused_gradients_equal_their_compositions)
+{
+    static const struct {
+        rt_op_id id;
+        const char *text;
+    } cases[] = {
+        {RT_OP_relu, "F[7,129]"}, {RT_OP_tanh, "F[7,129]"},
+        {RT_OP_sigmoid, "F[7,129]"}, {RT_OP_gelu, "F[7,129]"},
+        {RT_OP_gelu, "F[7,129] \"tanh\""}, {RT_OP_silu, "F[7,129]"},
+        {RT_OP_leaky_relu, "F[7,129] 0.2"}, {RT_OP_elu, "F[7,129] 1.5"},
+        {RT_OP_softmax, "F[7,129] 1"}, {RT_OP_log_softmax, "F[300,33] -1"},
+        {RT_OP_layer_norm, "F[300,77] [77] f[77] F[77]"},
+        {RT_OP_layer_norm, "F[4,3,20] [3,20]"},
+        {RT_OP_cross_entropy, "F[5,130] i[5]:0,129,7,3,7"},
+        {RT_OP_cross_entropy, "F[4,9] i[4]:0,8,7,3 - \"none\" 7"},
+        {RT_OP_cross_entropy, "F[4,9] i[4]:0,8,7,3 - \"sum\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        check_fused(cases[i].id, cases[i].text);
+    }
+}
+
 CASE(a_wrong_gradient_is_found)
 {
     rt_error err = {0};
