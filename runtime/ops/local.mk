@@ -2,7 +2,9 @@ libruntime_la_SOURCES += \
 	%D%/bind.c \
 	%D%/call.c \
 	%D%/catalog.c \
+	%D%/composites.c \
 	%D%/creation.c \
+	%D%/einsum.c \
 	%D%/indexing.c \
 	%D%/infer.c %D%/infer.h \
 	%D%/infer_elementwise.c \
@@ -12,6 +14,7 @@ libruntime_la_SOURCES += \
 	%D%/ops.def \
 	%D%/pending.h \
 	%D%/schema.c \
+	%D%/steps.c %D%/steps.h \
 	%D%/losses.c \
 	%D%/shapes.c \
 	%D%/value.c \

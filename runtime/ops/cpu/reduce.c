@@ -105,7 +105,7 @@ rt_status rt__rows_of(rt__rows *rows, const char *name, rt_tensor *t,
 
 typedef struct pass {
     rt__rows rows;
-    rt__reduction kind;
+    rt__row_reduction kind;
     double m;
     int64_t blocks;        /* of a row */
     rt__sum *sums;         /* [outer][blocks] */
@@ -128,7 +128,7 @@ static void run_blocks(void *ctx, int64_t begin, int64_t end)
     }
 }
 
-static bool better(rt__reduction kind, bool floats, const rt__sum *a,
+static bool better(rt__row_reduction kind, bool floats, const rt__sum *a,
                    const rt__sum *b)
 {
     if (floats) {
@@ -225,7 +225,7 @@ static rt_status start(rt__call *c, pass *p, rt_dtype dtype)
                       : s;
 }
 
-static rt_status reduce(rt__call *c, rt__reduction kind, rt_dtype dtype,
+static rt_status reduce(rt__call *c, rt__row_reduction kind, rt_dtype dtype,
                         double (*f)(double v, double n, const rt__call *c))
 {
     pass p;
@@ -338,7 +338,7 @@ RT_KERNEL(prod)
 
 /* --- extremes, truth --------------------------------------------------------------- */
 
-static rt_status extreme(rt__call *c, rt__reduction kind, int values,
+static rt_status extreme(rt__call *c, rt__row_reduction kind, int values,
                          int indices)
 {
     pass p;
@@ -439,7 +439,7 @@ static double any_root(double v, double n, const rt__call *c)
 }
 
 /* inf and -inf: the extreme of the absolute values. */
-static rt_status extreme_norm(rt__call *c, rt__reduction kind)
+static rt_status extreme_norm(rt__call *c, rt__row_reduction kind)
 {
     rt_tensor *absolute = NULL, *self = c->a[0].t;
     rt_status s = rt__tensor_like(&absolute, self, (rt_dtype)self->dtype,
@@ -524,7 +524,7 @@ typedef struct row_job {
 } row_job;
 
 /* One kernel over a row, block by block. */
-static double over_row(const row_job *j, const char *x, rt__reduction kind,
+static double over_row(const row_job *j, const char *x, rt__row_reduction kind,
                        double m)
 {
     int64_t n = j->rows.length, size = (int64_t)rt_dtype_size(j->rows.dtype);

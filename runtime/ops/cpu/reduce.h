@@ -14,7 +14,7 @@ typedef struct rt__sum {
     int64_t i, j;
 } rt__sum;
 
-typedef enum rt__reduction {
+typedef enum rt__row_reduction {
     RT_RED_sum, RT_RED_product, RT_RED_largest, RT_RED_smallest,
     RT_RED_nonzero,
     /* floating types only; m is the parameter */
@@ -24,7 +24,7 @@ typedef enum rt__reduction {
     RT_RED_exponentials,   /* exp(x - m) */
     RT_RED_powers,         /* |x|^m */
     RT_RED_COUNT
-} rt__reduction;
+} rt__row_reduction;
 
 #define RT_COLUMNS 256     /* most columns a column kernel takes at once */
 
