@@ -282,6 +282,7 @@ lang__signature *lang__signature_of(lang__arena *a, const rt_signature *s)
         out->params[i] = param_of(&s->params[i]);
     int last = s->npositional - 1;
     if (last >= 0 && (s->params[last].type == RT_T_INTS ||
+                      s->params[last].type == RT_T_TENSORS ||
                       s->params[last].type == RT_T_MODULES))
         out->params[last].variadic = true;
     out->nresults = s->nresults;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * check.h - what the files of the checker share: checker.c walks statements,
- * check_expr.c expressions, check_call.c calls and members, check_match.c
+ * check_expr.c expressions, check_operate.c operators, check_call.c
+ * calls and members, check_special.c calls with rules of their own, check_match.c
  * picks among overloads, check_define.c checks functions and modules.
  */
 #ifndef LANG_CHECK_H
@@ -61,6 +62,19 @@ void lang__check_name(lang__checker *c, lang__expr *e);
 void lang__depend(lang__checker *c, const char *name, lang__type type,
                   const lang__signature *signature);
 
+/* The type both fit, LANG__BAD when there is none. */
+lang__type lang__unify(lang__type a, lang__type b);
+void lang__wrong_type(lang__checker *c, const lang__expr *e, lang__type to,
+                      const char *what);
+
+/* --- check_operate.c --- */
+void lang__check_binary(lang__checker *c, lang__expr *e);
+void lang__check_unary(lang__checker *c, lang__expr *e);
+void lang__check_logical(lang__checker *c, lang__expr *e);
+void lang__check_choose(lang__checker *c, lang__expr *e, lang__type wanted);
+void lang__check_assign(lang__checker *c, lang__expr *e);
+void lang__check_step(lang__checker *c, lang__expr *e);
+
 /* --- check_match.c --- */
 typedef struct lang__fit {
     const lang__signature *signature;
@@ -70,7 +84,7 @@ typedef struct lang__fit {
     lang__argument *named;    /* further names, for any_keyword */
     int nnamed;
     lang__type element;       /* what T stands for */
-    int cost, given;
+    int cost, fitting;        /* fitting: arguments that found a place */
     const char *problem;      /* why it does not fit, and where */
     lang__span where;
     lang__diagnostic_id kind;
@@ -87,6 +101,17 @@ void lang__match_apply(lang__checker *c, const lang__fit *m,
 lang__type lang__match_type(const lang__fit *m, const lang__param *p);
 void lang__match_report(lang__checker *c, const lang__fit *m,
                         const char *name, int overloads);
+
+/* --- check_special.c --- */
+/* The arguments of a call, already checked, a receiver first. */
+typedef struct lang__arguments {
+    lang__argument *items;
+    int count;
+    bool bad;
+} lang__arguments;
+/* True when `name` is such a call: e is done then, or was reported. */
+bool lang__check_special(lang__checker *c, lang__expr *e, const char *name,
+                         lang__arguments *a);
 
 /* --- check_call.c --- */
 void lang__check_call(lang__checker *c, lang__expr *e);

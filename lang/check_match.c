@@ -90,7 +90,7 @@ static void place(lang__checker *c, lang__fit *m, const lang__param *p,
                   lang__expr **slot, lang__expr *value)
 {
     int cost = argument_cost(m, p, value);
-    m->given++;
+    m->fitting += cost != LANG__NEVER;
     if (cost == LANG__NEVER)
         problem(c, m, LANG__D_TYPE, value->span,
                 lang__arena_format(c->arena, "`%s` wants %s%s, not %s", p->name,

@@ -126,19 +126,27 @@ static void pad(lang__checker *c, lang__local *l, lang__expr *init,
 static void infer(lang__checker *c, lang__local *l, lang__expr *init)
 {
     lang__type t = init->type;
+    lang__diagnostic *d;
+    bool empty = t.depth && t.kind == LANG__NONE;
     l->type = t;
-    if (lang__type_is(t, LANG_VOID) || lang__type_is(t, LANG__NONE) ||
-        t.kind == LANG__TUPLE || (t.depth && t.kind == LANG__NONE)) {
-        lang__diagnostic *d = lang__report(
-            c->errors, t.kind == LANG__TUPLE ? LANG__D_UNPACK : LANG__D_TYPE,
-            init->span, "`%s` gets no type from this value: it is %s", l->name,
-            lang__type_is(t, LANG_VOID) ? "no value at all"
-            : t.depth ? "an empty list" : lang__say(c, t));
-        lang__report_help(c->errors, d, t.kind == LANG__TUPLE
-                          ? "there are several results: auto [a, b] = ...;"
-                          : "write its type: float[] %s = ...;", l->name);
-        l->type = LANG__TYPE(LANG__BAD);
+    if (t.kind == LANG__TUPLE) {
+        d = lang__report(c->errors, LANG__D_UNPACK, init->span,
+                         "this call has several results, `%s` holds one",
+                         l->name);
+        lang__report_help(c->errors, d, "take them apart: auto [a, b] = ...;");
+    } else if (lang__type_is(t, LANG_VOID) || lang__type_is(t, LANG__NONE) ||
+               empty) {
+        d = lang__report(c->errors, LANG__D_TYPE, init->span,
+                         "`%s` gets no type from %s", l->name,
+                         empty ? "an empty list"
+                         : t.kind == LANG__NONE ? "None"
+                                                : "a call without a value");
+        lang__report_help(c->errors, d, "write its type: %s %s = ...;",
+                          empty ? "float[]" : "Tensor", l->name);
+    } else {
+        return;
     }
+    l->type = LANG__TYPE(LANG__BAD);
 }
 
 void lang__check_init(lang__checker *c, lang__local *l, lang__expr **init,

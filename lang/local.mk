@@ -14,6 +14,8 @@ liblang_la_SOURCES = \
 	%reldir%/check_define.c \
 	%reldir%/check_expr.c \
 	%reldir%/check_match.c \
+	%reldir%/check_operate.c \
+	%reldir%/check_special.c \
 	%reldir%/checker.c \
 	%reldir%/checker.h \
 	%reldir%/complete.c \
@@ -35,6 +37,7 @@ liblang_la_SOURCES = \
 	%reldir%/parser.h \
 	%reldir%/place.c \
 	%reldir%/place.h \
+	%reldir%/reader.c \
 	%reldir%/scope.c \
 	%reldir%/scope.h \
 	%reldir%/source.c \

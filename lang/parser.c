@@ -2,152 +2,7 @@
  * Expressions: precedence climbing over one table of binary operators. */
 #include "lang/parser.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-
-/* --- tokens -------------------------------------------------------------- */
-
-lang__token *lang__peek(const lang__parser *p, int ahead)
-{
-    int i = p->at + ahead;
-    return &p->tokens[i < p->count ? i : p->count - 1];
-}
-
-bool lang__is(const lang__parser *p, int kind)
-{
-    return p->tokens[p->at].kind == kind;
-}
-
-static bool is_word(const lang__token *t, const char *word)
-{
-    return t->kind == T_NAME && !strcmp(t->text, word);
-}
-
-bool lang__is_word(const lang__parser *p, const char *word)
-{
-    return is_word(&p->tokens[p->at], word);
-}
-
-lang__token *lang__take(lang__parser *p)
-{
-    lang__token *t = &p->tokens[p->at];
-    if (p->at < p->count - 1)
-        p->at++;
-    return t;
-}
-
-bool lang__accept(lang__parser *p, int kind)
-{
-    if (!lang__is(p, kind))
-        return false;
-    lang__take(p);
-    return true;
-}
-
-lang__span lang__last_span(const lang__parser *p)
-{
-    return p->tokens[p->at ? p->at - 1 : 0].span;
-}
-
-int lang__closing(const lang__parser *p, int open)
-{
-    int level = 0;
-    for (int i = open; i < p->count; i++) {
-        int kind = p->tokens[i].kind;
-        level += kind == T_LPAREN || kind == T_LBRACKET || kind == T_LBRACE;
-        level -= kind == T_RPAREN || kind == T_RBRACKET || kind == T_RBRACE;
-        if (level == 0)
-            return i;
-    }
-    return p->count - 1;
-}
-
-/* --- errors --------------------------------------------------------------- */
-
-lang__diagnostic *lang__syntax(lang__parser *p, lang__diagnostic_id id,
-                               lang__span span, const char *format, ...)
-{
-    if (p->panic)
-        return NULL;
-    p->panic = true;
-    char text[512];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    return lang__report(p->errors, id, span, "%s", text);
-}
-
-void lang__syntax_help(lang__parser *p, lang__diagnostic *d,
-                       const char *format, ...)
-{
-    if (!d)
-        return;
-    char text[320];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    lang__report_help(p->errors, d, "%s", text);
-}
-
-/* "`foo`", "the end of the cell": what stands there. */
-static const char *found_text(lang__parser *p, const lang__token *t)
-{
-    if (t->kind == T_NAME)
-        return lang__arena_format(p->arena, "`%s`", t->text);
-    return lang__token_text(t->kind);
-}
-
-bool lang__expect(lang__parser *p, int kind, const char *where)
-{
-    if (lang__accept(p, kind))
-        return true;
-    lang__token *t = lang__peek(p, 0);
-    lang__span at = t->span;
-    if (t->first || t->kind == T_END) {       /* point behind what came before */
-        at = lang__last_span(p);
-        at.start = at.end;
-    }
-    lang__syntax(p, LANG__D_SYNTAX, at, "expected %s %s, found %s",
-                 lang__token_text(kind), where, found_text(p, t));
-    return false;
-}
-
-bool lang__enter(lang__parser *p)
-{
-    if (p->depth < LANG__MAX_NESTING) {
-        p->depth++;
-        return true;
-    }
-    lang__syntax(p, LANG__D_NESTING, lang__peek(p, 0)->span,
-                 "nested more than %d levels deep", LANG__MAX_NESTING);
-    p->at = p->count - 1;        /* no way to go on sensibly */
-    return false;
-}
-
-void lang__leave(lang__parser *p)
-{
-    p->depth--;
-}
-
-#define STATEMENT(word, help) {word, help, true},
-#define EXPRESSION(word, help) {word, help, false},
-static const struct { const char *word, *help; bool statement; } foreign[] = {
-#include "lang/foreign.def"
-};
-#undef STATEMENT
-#undef EXPRESSION
-
-const char *lang__foreign_help(const char *word, bool statement)
-{
-    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
-        if (foreign[i].statement == statement && !strcmp(foreign[i].word, word))
-            return foreign[i].help;
-    }
-    return NULL;
-}
 
 /* --- building --------------------------------------------------------------- */
 
@@ -366,7 +221,7 @@ static lang__expr *unexpected(lang__parser *p)
     }
     lang__expr *e = bad(p);
     lang__syntax(p, LANG__D_SYNTAX, at, "expected a value, found %s",
-                 found_text(p, t));
+                 lang__found_text(p, t));
     return e;
 }
 
@@ -555,7 +410,7 @@ static lang__expr *member(lang__parser *p, lang__expr *object)
         e->u.member.name = "";
         lang__syntax(p, LANG__D_SYNTAX, t->span,
                      "expected a name after `%s`, found %s",
-                     path ? "::" : ".", found_text(p, t));
+                     path ? "::" : ".", lang__found_text(p, t));
     }
     e->span.end = lang__last_span(p).end;
     return e;
@@ -620,7 +475,7 @@ static lang__expr *postfix(lang__parser *p)
             e = member(p, e);
         else if ((t->kind == T_INCREMENT || t->kind == T_DECREMENT) && !t->first)
             e = step(p, e, false);
-        else if (is_word(t, "as") && !t->first)
+        else if (lang__token_is(t, "as") && !t->first)
             e = rust_cast(p, e);
         else if (t->kind == T_ARROW)
             no_arrow(p);

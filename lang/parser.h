@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * parser.h - what the files of the parser share: parser.c reads expressions,
- * declarations.c types and definitions, statements.c the rest.
+ * parser.h - what the files of the parser share: reader.c tokens and errors,
+ * parser.c expressions,
+ declarations.c types and definitions, statements.c the
+ * rest.
  *
  * The first error of a statement is reported, the others of the same statement
  * are not (`panic`); reading goes on behind the next `;` or `}`.
@@ -27,11 +29,14 @@ typedef struct lang__parser {
     bool in_function, in_module, in_block, in_rust;
 } lang__parser;
 
-/* --- tokens --- */
+/* --- tokens (reader.c) --- */
 lang__token *lang__peek(const lang__parser *p, int ahead);
 bool lang__is(const lang__parser *p, int kind);
 /* The next token is this name (contextual keywords: module, in, fn). */
 bool lang__is_word(const lang__parser *p, const char *word);
+bool lang__token_is(const lang__token *t, const char *word);
+/* "`foo`", "the end of the cell": what stands there. */
+const char *lang__found_text(lang__parser *p, const lang__token *t);
 lang__token *lang__take(lang__parser *p);
 bool lang__accept(lang__parser *p, int kind);
 /* Takes it, or reports what was expected `after`. */
