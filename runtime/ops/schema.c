@@ -246,11 +246,11 @@ static rt_status parse_type(parser *p, rt_param *q)
     if (*p->at == '(') {
         q->alias = true;
         q->written = strncmp(p->at, "(a!)", 4) == 0;
-        p->at = strchr(p->at, ')');
-        if (!p->at) {
+        const char *end = strchr(p->at, ')');
+        if (!end) {
             return complain(p, "an alias mark has no end");
         }
-        p->at++;
+        p->at = end + 1;
     }
     if (strncmp(p->at, "?[]", 3) == 0 && q->type == RT_T_TENSOR) {
         q->type = RT_T_OPT_TENSORS;

@@ -5,7 +5,8 @@
  */
 #include "kernel/protocol/wire.h"
 
-#include <stdlib.h>
+#include <stdint.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -81,6 +81,7 @@ CASE(a_bad_schema_is_refused_with_the_column)
     CHECK_FAILS(rt__schema_parse(&s, "f(str s='abc)", &err), err, RT_E_INTERNAL);
     CHECK_FAILS(rt__schema_parse(&s, "f(int n=)", &err), err, RT_E_INTERNAL);
     CHECK_FAILS(rt__schema_parse(&s, "(int n)", &err), err, RT_E_INTERNAL);
+    CHECK_FAILS(rt__schema_parse(&s, "f(Tensor(a self", &err), err, RT_E_INTERNAL);
 }
 
 CASE(ops_are_found_by_name_and_overloads_follow)
