@@ -131,10 +131,6 @@ static rt_status fill_all(rt_value *a, const rt_op *op, const rt_value *args,
 static rt_status run_steps(rt__call *c)
 {
     const rt_op *op = c->op;
-    if (!op->infer || !op->kernel) {
-        return rt_fail(c->err, RT_E_UNSUPPORTED,
-                       "%s is not built into this library", c->name);
-    }
     rt_status s = op->infer(c);
     if (s == RT_OK) {
         s = op->kernel(c);

@@ -14,8 +14,6 @@
 #include "runtime/ops/ops.def"
 #undef OP
 
-#include "runtime/ops/pending.h"
-
 /* Tokens that name no function: the other step does the work. */
 rt_status rt__infer_own(rt__call *c)
 {

@@ -12,7 +12,6 @@ libruntime_la_SOURCES += \
 	%D%/iterator.c %D%/iterator.h \
 	%D%/op.h \
 	%D%/ops.def \
-	%D%/pending.h \
 	%D%/schema.c \
 	%D%/steps.c %D%/steps.h \
 	%D%/losses.c \
