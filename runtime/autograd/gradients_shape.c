@@ -6,6 +6,7 @@
  */
 #define RT_FORMULA_NAMES
 #include "runtime/autograd/formula.h"
+#include "runtime/ops/cpu/move.h"
 
 #include <string.h>
 
@@ -217,9 +218,45 @@ static rt_tensor *unpad(rt__rule_call *c)
     return grows ? F(pad, T(t), L(back, pad->count)) : t;
 }
 
+/* Which element each position of a padded dimension repeats, as a tensor. */
+static rt_tensor *pad_index(rt__rule_call *c, int64_t left, int64_t size,
+                            int64_t padded)
+{
+    rt_tensor *t = NULL;
+    if (c->status == RT_OK) {
+        c->status = rt_tensor_new(&t, RT_INT64, 1, &padded, c->err);
+    }
+    for (int64_t i = 0; t && i < padded; i++) {
+        ((int64_t *)t->data)[i] = rt__pad_source(c->a[2].s, i - left, size);
+    }
+    return rt__formula_hold(c, t);
+}
+
+/* Modes that repeat elements: the margins are added to what they repeat. */
+static rt_tensor *fold_margins(rt__rule_call *c)
+{
+    const rt_value *pad = &c->a[1];
+    rt_tensor *t = G;
+    for (int i = 0; t && i < pad->count / 2; i++) {
+        int64_t left = pad->ints[2 * i], right = pad->ints[2 * i + 1];
+        int dim = t->ndim - 1 - i;
+        int64_t shape[RT_MAX_DIMS];
+        if (left == 0 && right == 0) {
+            continue;
+        }
+        memcpy(shape, t->shape, (size_t)t->ndim * sizeof *shape);
+        shape[dim] -= left + right;
+        rt_tensor *index = pad_index(c, left, shape[dim], t->shape[dim]);
+        rt_tensor *sum = F(new_zeros, T(t), L(shape, t->ndim));
+        t = F(index_add_, T(sum), I(dim), T(index), T(t));
+    }
+    return t;
+}
+
 RULE(pad, D)
 {
-    GIVE(0, unpad(c));
+    bool constant = strcmp(c->a[2].s, "constant") == 0;
+    GIVE(0, constant ? unpad(c) : fold_margins(c));
 }
 
 /* --- indexing -------------------------------------------------------------------------- */

@@ -218,6 +218,23 @@ static bool collects(const rt_signature *sig, int i, const rt_value *args,
     return true;
 }
 
+/* The list goes behind those that earlier parameters have made. */
+static rt_status collect(binding *b, int i, const rt_value *args, int npos)
+{
+    rt_frame *f = b->frame;
+    int64_t *list = f->ints + f->nints;
+    if (f->nints + npos - i > RT_MAX_DIMS) {
+        return rt_fail(b->err, RT_E_TYPE, "%s: more than %d ints",
+                       b->sig->name, RT_MAX_DIMS);
+    }
+    for (int k = i; k < npos; k++) {
+        list[k - i] = args[k].i;
+    }
+    f->nints += npos - i;
+    f->value[i] = RT_V_INTS(list, npos - i);
+    return RT_OK;
+}
+
 static rt_status bind_positions(binding *b, const rt_value *args, int npos)
 {
     const rt_signature *sig = b->sig;
@@ -228,13 +245,7 @@ static rt_status bind_positions(binding *b, const rt_value *args, int npos)
                            sig->name, sig->npositional, npos);
         }
         if (collects(sig, i, args, npos)) {
-            rt_frame *f = b->frame;
-            for (int k = i; k < npos; k++) {
-                f->ints[k - i] = args[k].i;
-            }
-            f->nints = npos - i;
-            f->value[i] = RT_V_INTS(f->ints, npos - i);
-            return RT_OK;
+            return collect(b, i, args, npos);
         }
         if (args[i].kind == RT_K_UNSET) {
             continue;

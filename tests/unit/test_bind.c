@@ -46,6 +46,16 @@ CASE(names_of_numpy_are_understood)
     rt_release(x);
 }
 
+CASE(a_trailing_int_leaves_earlier_lists_alone)
+{
+    rt_tensor *x = scalar();
+    rt_value args[] = {RT_V_TENSOR(x), RT_V_INT(5), RT_V_INT(7)};
+    CHECK_OK(rt_bind(&frame, sig_of("roll"), args, 3, NULL, NULL, 0, &err), err);
+    CHECK_INT(frame.value[1].ints[0], 5);
+    CHECK_INT(frame.value[2].ints[0], 7);
+    rt_release(x);
+}
+
 CASE(trailing_ints_become_a_shape)
 {
     rt_tensor *x = scalar();

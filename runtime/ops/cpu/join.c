@@ -194,6 +194,16 @@ static int64_t pad_source(int mode, int64_t i, int64_t n)
     }
 }
 
+int64_t rt__pad_source(const char *mode, int64_t i, int64_t n)
+{
+    for (int k = 0; k < PAD_MODES; k++) {
+        if (strcmp(mode, pad_modes[k]) == 0) {
+            return pad_source(k, i, n);
+        }
+    }
+    return -1;
+}
+
 static rt_status pad_limits(rt__call *c, int mode, int dim, int64_t n,
                             int64_t before, int64_t after)
 {

@@ -53,6 +53,10 @@ void rt__add_row(rt_dtype dtype, void *dst, const void *src, int64_t n);
 rt_status rt__interrupted(const char *name, rt_error *err);
 /* Product of shape[from..to). */
 int64_t rt__product(const int64_t *shape, int from, int to);
+/* Padding: where position i of a padded dimension (0 is the first element that
+ * was there before) comes from among n elements; -1: it holds the constant.
+ * `mode` is one of pad's. */
+int64_t rt__pad_source(const char *mode, int64_t i, int64_t n);
 /* Makes result 0 the list of n tensors (references taken over; on failure they
  * are released). */
 rt_status rt__result_list(rt__call *c, rt_tensor **tensors, int64_t n);
