@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+"""Convolutions."""
+from . import Conv2d  # noqa: F401
