@@ -18,6 +18,7 @@ from ._C import (  # noqa: F401
     Generator, Size, Tensor, __version__, device, dtype,
 )
 
+del layers, ops, tensor  # noqa: F821  (submodules have these names)
 globals().update(_C.ops)
 PyTensor = Tensor
 pi, e, inf, nan = _math.pi, _math.e, _math.inf, _math.nan

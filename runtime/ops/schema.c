@@ -105,7 +105,7 @@ static bool take_number(parser *p, double *value, bool *integer)
         return true;
     }
     double mantissa = 0;
-    int exponent = 0, digits = 0;
+    int exponent = 0, digits = 0, significant = 0;
     *integer = true;
     for (bool point = false; (*s >= '0' && *s <= '9') || *s == '.'; s++) {
         if (*s == '.') {
@@ -115,6 +115,7 @@ static bool take_number(parser *p, double *value, bool *integer)
         }
         mantissa = mantissa * 10 + (*s - '0');
         digits++;
+        significant += mantissa > 0;   /* leading zeros do not count */
         exponent -= point;
     }
     if (!digits) {
@@ -132,7 +133,7 @@ static bool take_number(parser *p, double *value, bool *integer)
     }
     *value = sign * (exponent < 0 ? mantissa / power : mantissa * power);
     p->at = s;
-    return digits <= 15 && abs(exponent) <= 22;
+    return significant <= 15 && abs(exponent) <= 22;
 }
 
 static rt_status parse_list(parser *p, rt_param *q)

@@ -421,6 +421,9 @@ static PyType_Spec scheduler_spec = {
 static PyObject *row_object(const char *name, const rt_signature *sig,
                             const char *doc)
 {
+    if (!sig) {
+        return py_fail(RT_E_INTERNAL, "the schema of %s does not parse", name);
+    }
     PyObject *names = PyList_New(0), *defaults = PyDict_New();
     for (int i = 0; names && defaults && i < sig->nparams; i++) {
         rt_value v = sig->params[i].value;
