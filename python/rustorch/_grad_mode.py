@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Switching recording off and on, as context managers and as decorators."""
-import functools
-import inspect
-
 from . import _C
+
+_GENERATOR = 0x20      # of a code object's flags; `inspect` is slow to import
 
 
 class _Mode:
@@ -28,7 +27,9 @@ class _Mode:
         return type(self)()
 
     def __call__(self, function):
-        if inspect.isgeneratorfunction(function):
+        import functools
+        code = getattr(function, "__code__", None)
+        if code is not None and code.co_flags & _GENERATOR:
             return self._generator(function)
 
         @functools.wraps(function)
@@ -38,6 +39,8 @@ class _Mode:
         return wrapped
 
     def _generator(self, function):
+        import functools
+
         @functools.wraps(function)
         def wrapped(*args, **kwargs):
             iterator = function(*args, **kwargs)

@@ -133,6 +133,8 @@ int py_to_value(py_scratch *s, PyObject *o, rt_value *out);
 void py_scratch_dispose(py_scratch *s);
 /* A result as a Python object; takes the value over. */
 PyObject *py_from_value(rt_value *v);
+/* The same of a value that stays its owner's. */
+PyObject *py_from_borrowed(const rt_value *v);
 
 /* Wraps a tensor: the Python object it has, or a new one; takes the reference
  * over. NULL gives None. */

@@ -349,6 +349,20 @@ PyObject *py_from_value(rt_value *v)
     return o;
 }
 
+PyObject *py_from_borrowed(const rt_value *v)
+{
+    rt_value copy = *v;
+    switch (v->kind) {
+    case RT_K_TENSOR: return py_wrap_borrowed(v->t);
+    case RT_K_MODULE: return py_wrap_module(rt_module_retain(v->m));
+    case RT_K_STRING: return PyUnicode_FromString(v->s);
+    case RT_K_GENERATOR: return py_generator_object(v->g);
+    case RT_K_INTS: case RT_K_FLOATS: case RT_K_TENSORS: case RT_K_MODULES:
+        return list_from(v);
+    default: return py_from_value(&copy);
+    }
+}
+
 PyObject *py_text(char *text)
 {
     PyObject *o = text ? PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text),

@@ -36,16 +36,8 @@ static PyObject *arguments(const rt_value *args, int n)
 {
     PyObject *tuple = PyTuple_New(n);
     for (int i = 0; tuple && i < n; i++) {
-        rt_value v = args[i];
-        PyObject *o = v.kind == RT_K_TENSOR ? py_wrap_borrowed(v.t)
-            : v.kind == RT_K_MODULE ? py_wrap_module(rt_module_retain(v.m))
-            : v.kind == RT_K_STRING ? PyUnicode_FromString(v.s)
-            : v.kind <= RT_K_FLOAT || v.kind == RT_K_DTYPE ? py_from_value(&v)
-            : NULL;
+        PyObject *o = py_from_borrowed(&args[i]);
         if (!o) {
-            if (!PyErr_Occurred()) {
-                py_fail(RT_E_TYPE, "forward: argument %d is a list", i);
-            }
             Py_CLEAR(tuple);
             break;
         }
@@ -310,7 +302,7 @@ static PyObject *get_option(py_module *self, PyObject *name)
     for (int i = 0; sig && i < sig->nparams; i++) {
         if (!strcmp(sig->params[i].name, text) &&
             rt_module_option(&v, m, text, NULL) == RT_OK) {
-            return py_from_value(&v);
+            return py_from_borrowed(&v);
         }
     }
     return NULL;

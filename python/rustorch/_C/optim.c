@@ -176,7 +176,7 @@ static PyObject *get(PyObject *o, PyObject *args)
         return NULL;
     }
     return rt_optimizer_get(&v, of(o), group, name, &err) == RT_OK
-               ? py_from_value(&v) : py_raise(&err);
+               ? py_from_borrowed(&v) : py_raise(&err);
 }
 
 static PyObject *set(PyObject *o, PyObject *args)
