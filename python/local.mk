@@ -20,6 +20,8 @@ rustorch_c_LTLIBRARIES = %reldir%/rustorch/_C.la
 	%reldir%/rustorch/_C/interop.c \
 	%reldir%/rustorch/_C/autograd.c \
 	%reldir%/rustorch/_C/module_type.c \
+	%reldir%/rustorch/_C/module_call.c \
+	%reldir%/rustorch/_C/module_host.c \
 	%reldir%/rustorch/_C/layers.c \
 	%reldir%/rustorch/_C/optim.c \
 	%reldir%/rustorch/_C/data.c \
@@ -148,5 +150,4 @@ remove-la:
 uninstall-hook: remove-so
 remove-so:
 	rm -f '$(DESTDIR)$(rustorch_cdir)/_C.so'
-.PHONY: clean-built-package remove-la remove-so
 endif

@@ -20,6 +20,14 @@ int py_layers_init(PyObject *module);
 
 /* self takes the reference to m over and is its object from now on. */
 void py_module_adopt(py_module *self, rt_module *m);
+/* self->m, or NULL with an exception when __init__ has not run. */
+rt_module *py_module_live(PyObject *o);
+extern PyObject *py_name_forward;
+/* The object dies: the runtime may not call it any more. */
+void py_module_sever(py_module *self);
+PyObject *py_module_call(PyObject *self, PyObject *args, PyObject *kw);
+PyObject *py_module_add_hook(PyObject *self, PyObject *args);
+PyObject *py_module_remove_hook(PyObject *self, PyObject *function);
 /* Gives self an rt_module of the host's class. */
 int py_module_attach(py_module *self);
 /* Fills the Python tables from the C ones. */

@@ -7,11 +7,10 @@
 #include <structmember.h>
 
 PyTypeObject *py_Module;
+PyObject *py_name_forward;
 static PyObject *native_forward;     /* the descriptor in Module's dict */
-static PyObject *name_forward, *name_extra_repr;
-static int64_t hooks_set;            /* forward hooks ever registered */
 
-static rt_module *live(PyObject *o)
+rt_module *py_module_live(PyObject *o)
 {
     if (!PY_M(o)) {
         py_fail(RT_E_TYPE, "%s: call super().__init__() before using the "
@@ -22,167 +21,7 @@ static rt_module *live(PyObject *o)
 
 bool py_module_overridden(PyTypeObject *type)
 {
-    return _PyType_Lookup(type, name_forward) != native_forward;
-}
-
-/* --- Python modules as the runtime sees them --------------------------------------- */
-
-/* The runtime keeps the box; the object clears it when it dies. */
-typedef struct box {
-    PyObject *self;
-} box;
-
-static PyObject *arguments(const rt_value *args, int n)
-{
-    PyObject *tuple = PyTuple_New(n);
-    for (int i = 0; tuple && i < n; i++) {
-        PyObject *o = py_from_borrowed(&args[i]);
-        if (!o) {
-            Py_CLEAR(tuple);
-            break;
-        }
-        PyTuple_SET_ITEM(tuple, i, o);
-    }
-    return tuple;
-}
-
-/* Appends the tensors of a nest of tuples. */
-static int flatten(PyObject *o, rt_tensor **out, int *n, int room)
-{
-    if (py_is_tensor(o) && *n < room) {
-        out[(*n)++] = rt_retain(PY_T(o));
-        return 0;
-    }
-    if (!PyTuple_Check(o) && !PyList_Check(o)) {
-        py_fail(RT_E_TYPE, "forward: the runtime passes tensors on; this module "
-                "returned %s", Py_TYPE(o)->tp_name);
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(o); i++) {
-        if (flatten(PySequence_Fast_GET_ITEM(o, i), out, n, room) < 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-static int give_result(PyObject *o, rt_value *out)
-{
-    if (py_is_tensor(o)) {
-        *out = RT_V_TENSOR(rt_retain(PY_T(o)));
-        return 0;
-    }
-    rt_tensor **list = rt_alloc(64 * sizeof *list);
-    int n = 0;
-    if (!list || flatten(o, list, &n, 64) < 0) {
-        for (int i = 0; i < n; i++) {
-            rt_release(list[i]);
-        }
-        rt_free(list);
-        return -1;
-    }
-    *out = RT_V_TENSORS((rt_tensor *const *)list, n);
-    return 0;
-}
-
-static rt_status host_forward(rt_module *m, const rt_value *args, int nargs,
-                              rt_value *result, rt_error *err)
-{
-    PyGILState_STATE state = PyGILState_Ensure();
-    PyObject *self = ((box *)rt_module_context(m))->self;
-    rt_status status = RT_OK;
-    if (!self) {
-        status = rt_fail(err, RT_E_HOST, "%s: the Python object of this module "
-                         "is gone", rt_module_name(m));
-    } else {
-        PyObject *a = arguments(args, nargs);
-        PyObject *r = a ? PyObject_Call(self, a, NULL) : NULL;
-        if (!r || give_result(r, result) < 0) {
-            status = py_stash(err);
-        }
-        Py_XDECREF(r);
-        Py_XDECREF(a);
-    }
-    PyGILState_Release(state);
-    return status;
-}
-
-static char *host_describe(rt_module *m)
-{
-    PyGILState_STATE state = PyGILState_Ensure();
-    PyObject *self = ((box *)rt_module_context(m))->self;
-    PyObject *text = self ? PyObject_CallMethodNoArgs(self, name_extra_repr)
-                          : NULL;
-    const char *s = text && PyUnicode_Check(text) ? PyUnicode_AsUTF8(text)
-                                                  : NULL;
-    char *copy = rt_strdup(s ? s : "");
-    PyErr_Clear();
-    Py_XDECREF(text);
-    PyGILState_Release(state);
-    return copy;
-}
-
-static void host_destroy(void *ctx)
-{
-    PyMem_RawFree(ctx);
-}
-
-/* One rt_module_class for each Python class, made at its first instance and
- * never freed: modules in C may outlive the class. */
-static const rt_module_class *host_class(PyTypeObject *type)
-{
-    static PyObject *key;
-    if (!key) {
-        key = PyUnicode_InternFromString("__rt_class__");
-    }
-    PyObject *capsule = PyDict_GetItem(type->tp_dict, key);
-    if (capsule) {
-        return PyCapsule_GetPointer(capsule, "rt_module_class");
-    }
-    rt_module_class *cls = PyMem_RawCalloc(1, sizeof *cls);
-    const char *dot = strrchr(type->tp_name, '.');
-    if (!cls) {
-        PyErr_NoMemory();
-        return NULL;
-    }
-    *cls = (rt_module_class){rt_strdup(dot ? dot + 1 : type->tp_name),
-                             host_forward, host_describe, host_destroy};
-    capsule = PyCapsule_New(cls, "rt_module_class", NULL);
-    int failed = capsule ? PyDict_SetItem(type->tp_dict, key, capsule) : -1;
-    Py_XDECREF(capsule);
-    return failed ? NULL : cls;
-}
-
-static void nothing(void *object)
-{
-}
-
-void py_module_adopt(py_module *self, rt_module *m)
-{
-    rt_peer *peer = rt_module_peer(m);
-    self->m = m;
-    peer->object = self;
-    peer->released = nothing;   /* the object owns the module */
-}
-
-int py_module_attach(py_module *self)
-{
-    const rt_module_class *cls = host_class(Py_TYPE(self));
-    box *b = cls ? PyMem_RawMalloc(sizeof *b) : NULL;
-    rt_module *m = NULL;
-    rt_error err = {.code = RT_OK};
-    if (!b) {
-        return -1;
-    }
-    b->self = (PyObject *)self;
-    if (rt_module_new(&m, cls, b, &err) != RT_OK) {
-        PyMem_RawFree(b);
-        py_raise(&err);
-        return -1;
-    }
-    py_module_adopt(self, m);
-    self->host = true;
-    return 0;
+    return _PyType_Lookup(type, py_name_forward) != native_forward;
 }
 
 /* --- the tables ----------------------------------------------------------------------- */
@@ -260,10 +99,10 @@ int py_module_set(py_module *self, rt_slot slot, PyObject *name,
 {
     rt_error err = {.code = RT_OK};
     const char *text = PyUnicode_AsUTF8(name);
-    if (!live((PyObject *)self) || !text) {
+    if (!py_module_live((PyObject *)self) || !text) {
         return -1;
     }
-    if (slot == RT_SLOT_CHILD && value != Py_None && !live(value)) {
+    if (slot == RT_SLOT_CHILD && value != Py_None && !py_module_live(value)) {
         return -1;
     }
     forget(self, name, slot);
@@ -410,215 +249,6 @@ static int set_attribute(PyObject *o, PyObject *name, PyObject *value)
     return PyObject_GenericSetAttr(o, name, value);
 }
 
-/* --- calls ------------------------------------------------------------------------------------ */
-
-PyObject *py_module_result(const rt_module *m, rt_value *v)
-{
-    const rt_layer *layer = rt_module_layer(m);
-    if (v->kind != RT_K_TENSORS || !layer) {
-        return py_from_value(v);
-    }
-    int n = v->count;
-    PyObject *flat = py_from_value(v);
-    if (!flat || n != 3 || strcmp(rt_layer_name(layer), "LSTM")) {
-        return flat;
-    }
-    PyObject *nested = Py_BuildValue("(O(OO))", PyTuple_GET_ITEM(flat, 0),
-                                     PyTuple_GET_ITEM(flat, 1),
-                                     PyTuple_GET_ITEM(flat, 2));
-    Py_DECREF(flat);
-    return nested;
-}
-
-/* The tensors of the arguments; (h, c) of an LSTM are two of them. */
-static int forward_arguments(py_scratch *s, PyObject *args, rt_value *v, int *n)
-{
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args); i++) {
-        PyObject *o = PyTuple_GET_ITEM(args, i);
-        if (PyTuple_Check(o)) {
-            if (forward_arguments(s, o, v, n) < 0) {
-                return -1;
-            }
-            continue;
-        }
-        if (*n == RT_MAX_ARGS) {
-            py_fail(RT_E_TYPE, "forward: too many arguments");
-            return -1;
-        }
-        if (py_to_value(s, o, &v[(*n)++]) < 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-/* Sequential, one child after the other in Python, so that hooks run. */
-static PyObject *forward_children(py_module *self, PyObject *args)
-{
-    PyObject *x = NULL, *child, *name;
-    Py_ssize_t at = 0;
-    while (PyDict_Next(self->children, &at, &name, &child)) {
-        PyObject *y = x ? PyObject_CallOneArg(child, x)
-                        : PyObject_Call(child, args, NULL);
-        Py_XDECREF(x);
-        x = y;
-        if (!x) {
-            return NULL;
-        }
-    }
-    return x;
-}
-
-PyObject *py_module_forward(PyObject *o, PyObject *args, PyObject *kw)
-{
-    py_module *self = (py_module *)o;
-    rt_value v[RT_MAX_ARGS], result = RT_UNSET;
-    rt_error err = {.code = RT_OK};
-    py_scratch s;
-    int n = 0;
-    if (!live(o)) {
-        return NULL;
-    }
-    rt_module *m = self->inner ? self->inner : self->m;
-    if (m == self->m && self->host) {
-        return py_fail(RT_E_UNSUPPORTED, "%s: the class has no forward method; "
-                       "define forward(self, x)", Py_TYPE(o)->tp_name);
-    }
-    if (kw && PyDict_GET_SIZE(kw)) {   /* input=, target= in order */
-        PyObject *more = PyDict_Values(kw), *tail = more ? PyList_AsTuple(more)
-                                                         : NULL;
-        PyObject *all = tail ? PySequence_Concat(args, tail) : NULL;
-        Py_XDECREF(more);
-        Py_XDECREF(tail);
-        PyObject *out = all ? py_module_forward(o, all, NULL) : NULL;
-        Py_XDECREF(all);
-        return out;
-    }
-    if (hooks_set && PyDict_GET_SIZE(self->children) &&
-        !strcmp(rt_module_name(m), "Sequential")) {
-        return forward_children(self, args);
-    }
-    PY_SCRATCH_INIT(&s);
-    PyObject *out = NULL;
-    if (!forward_arguments(&s, args, v, &n)) {
-        py_unlocked u = py_unlock(s.elements >= PY_BIG / 4);
-        rt_status status = rt_module_forward(m, v, n, &result, &err);
-        py_lock(u);
-        out = status == RT_OK ? py_module_result(m, &result) : py_raise(&err);
-    }
-    py_scratch_dispose(&s);
-    return out;
-}
-
-/* Hooks are (callable, with_kwargs) pairs in a list. */
-static PyObject *run_pre_hooks(PyObject *o, PyObject *args)
-{
-    PyObject *hooks = PySequence_Tuple(((py_module *)o)->pre_hooks);
-    args = Py_NewRef(args);
-    for (Py_ssize_t i = 0; hooks && i < PyTuple_GET_SIZE(hooks); i++) {
-        PyObject *r = PyObject_CallFunctionObjArgs(PyTuple_GET_ITEM(hooks, i),
-                                                   o, args, NULL);
-        if (!r) {
-            Py_CLEAR(args);
-            break;
-        }
-        if (r != Py_None) {
-            PyObject *next = PyTuple_Check(r) ? Py_NewRef(r)
-                                              : PyTuple_Pack(1, r);
-            Py_SETREF(args, next);
-        }
-        Py_DECREF(r);
-        if (!args) {
-            break;
-        }
-    }
-    Py_XDECREF(hooks);
-    return args;
-}
-
-static PyObject *run_hooks(PyObject *o, PyObject *args, PyObject *out)
-{
-    PyObject *hooks = PySequence_Tuple(((py_module *)o)->hooks);
-    for (Py_ssize_t i = 0; hooks && out && i < PyTuple_GET_SIZE(hooks); i++) {
-        PyObject *r = PyObject_CallFunctionObjArgs(PyTuple_GET_ITEM(hooks, i),
-                                                   o, args, out, NULL);
-        if (!r) {
-            Py_CLEAR(out);
-        } else if (r != Py_None) {
-            Py_SETREF(out, Py_NewRef(r));
-        }
-        Py_XDECREF(r);
-    }
-    Py_XDECREF(hooks);
-    return out;
-}
-
-static PyObject *forward_of(PyObject *o, PyObject *args, PyObject *kw)
-{
-    PyObject *in_dict = ((py_module *)o)->dict
-        ? PyDict_GetItem(((py_module *)o)->dict, name_forward) : NULL;
-    if (!in_dict && !py_module_overridden(Py_TYPE(o))) {
-        return py_module_forward(o, args, kw);
-    }
-    PyObject *f = PyObject_GetAttr(o, name_forward);
-    PyObject *out = f ? PyObject_Call(f, args, kw) : NULL;
-    Py_XDECREF(f);
-    return out;
-}
-
-static PyObject *call(PyObject *o, PyObject *args, PyObject *kw)
-{
-    py_module *self = (py_module *)o;
-    if (!self->pre_hooks && !self->hooks) {
-        return forward_of(o, args, kw);
-    }
-    args = self->pre_hooks ? run_pre_hooks(o, args) : Py_NewRef(args);
-    PyObject *out = args ? forward_of(o, args, kw) : NULL;
-    if (out && self->hooks) {
-        out = run_hooks(o, args, out);
-    }
-    Py_XDECREF(args);
-    return out;
-}
-
-static PyObject *add_hook(PyObject *o, PyObject *args)
-{
-    PyObject *f;
-    int pre, first;
-    if (!PyArg_ParseTuple(args, "Opp", &f, &pre, &first)) {
-        return NULL;
-    }
-    PyObject **list = pre ? &((py_module *)o)->pre_hooks
-                          : &((py_module *)o)->hooks;
-    if (!*list && !(*list = PyList_New(0))) {
-        return NULL;
-    }
-    if (PyList_Insert(*list, first ? 0 : PyList_GET_SIZE(*list), f) < 0) {
-        return NULL;
-    }
-    hooks_set++;
-    Py_RETURN_NONE;
-}
-
-static PyObject *remove_hook(PyObject *o, PyObject *f)
-{
-    PyObject **lists[] = {&((py_module *)o)->pre_hooks,
-                          &((py_module *)o)->hooks};
-    for (int k = 0; k < 2; k++) {
-        for (Py_ssize_t i = 0; *lists[k] && i < PyList_GET_SIZE(*lists[k]);
-             i++) {
-            if (PyList_GET_ITEM(*lists[k], i) == f) {
-                PyList_SetSlice(*lists[k], i, i + 1, NULL);
-                break;
-            }
-        }
-        if (*lists[k] && PyList_GET_SIZE(*lists[k]) == 0) {
-            Py_CLEAR(*lists[k]);
-        }
-    }
-    Py_RETURN_NONE;
-}
-
 /* --- birth and death ------------------------------------------------------------------------------ */
 
 static PyObject *allocate(PyTypeObject *type)
@@ -712,7 +342,7 @@ static void dealloc(PyObject *o)
     }
     if (self->m) {
         if (self->host) {
-            ((box *)rt_module_context(self->m))->self = NULL;
+            py_module_sever(self);
         }
         rt_module_peer(self->m)->object = NULL;
         rt_module_release(self->m);
@@ -729,7 +359,7 @@ static PyObject *repr(PyObject *o)
 {
     rt_error err = {.code = RT_OK};
     char *text = NULL;
-    if (!live(o)) {
+    if (!py_module_live(o)) {
         return NULL;
     }
     return rt_module_repr(&text, PY_M(o), &err) == RT_OK ? py_text(text)
@@ -743,13 +373,13 @@ static PyObject *extra_repr(PyObject *o, PyObject *unused)
 
 static PyObject *get_training(PyObject *o, void *unused)
 {
-    return live(o) ? PyBool_FromLong(rt_module_training(PY_M(o))) : NULL;
+    return py_module_live(o) ? PyBool_FromLong(rt_module_training(PY_M(o))) : NULL;
 }
 
 static int set_training(PyObject *o, PyObject *value, void *unused)
 {
     int on = value ? PyObject_IsTrue(value) : -1;
-    if (on < 0 || !live(o)) {
+    if (on < 0 || !py_module_live(o)) {
         return -1;
     }
     rt_module_set_training(PY_M(o), on);
@@ -787,7 +417,7 @@ static PyObject *set_slot(PyObject *o, PyObject *args)
 static PyObject *is_persistent(PyObject *o, PyObject *name)
 {
     const char *text = PyUnicode_AsUTF8(name);
-    return text && live(o) ? PyBool_FromLong(was_persistent((py_module *)o,
+    return text && py_module_live(o) ? PyBool_FromLong(was_persistent((py_module *)o,
                                                             text)) : NULL;
 }
 
@@ -795,7 +425,7 @@ static PyObject *zero_grad(PyObject *o, PyObject *args, PyObject *kw)
 {
     static char *names[] = {"set_to_none", NULL};
     int none = 1;
-    if (!live(o) || !PyArg_ParseTupleAndKeywords(args, kw, "|p:zero_grad",
+    if (!py_module_live(o) || !PyArg_ParseTupleAndKeywords(args, kw, "|p:zero_grad",
                                                  names, &none)) {
         return NULL;
     }
@@ -807,7 +437,7 @@ static PyObject *count(PyObject *o, PyObject *args, PyObject *kw)
 {
     static char *names[] = {"trainable_only", NULL};
     int trainable = 0;
-    if (!live(o) || !PyArg_ParseTupleAndKeywords(args, kw, "|p", names,
+    if (!py_module_live(o) || !PyArg_ParseTupleAndKeywords(args, kw, "|p", names,
                                                  &trainable)) {
         return NULL;
     }
@@ -821,7 +451,7 @@ static PyObject *summary(PyObject *o, PyObject *shape)
     rt_error err = {.code = RT_OK};
     char *text = NULL;
     PY_SCRATCH_INIT(&s);
-    if (!live(o) || py_to_value(&s, shape, &v) < 0) {
+    if (!py_module_live(o) || py_to_value(&s, shape, &v) < 0) {
         return NULL;
     }
     bool given = v.kind == RT_K_INTS;
@@ -835,7 +465,7 @@ static PyObject *html(PyObject *o, PyObject *unused)
 {
     rt_error err = {.code = RT_OK};
     char *text = NULL;
-    if (!live(o)) {
+    if (!py_module_live(o)) {
         return NULL;
     }
     return rt_module_html(&text, PY_M(o), &err) == RT_OK ? py_text(text)
@@ -888,8 +518,8 @@ static PyMethodDef methods[] = {
      "parameters hold."},
     {"_set", set_slot, METH_VARARGS, NULL},
     {"_is_persistent", is_persistent, METH_O, NULL},
-    {"_add_hook", add_hook, METH_VARARGS, NULL},
-    {"_remove_hook", remove_hook, METH_O, NULL},
+    {"_add_hook", py_module_add_hook, METH_VARARGS, NULL},
+    {"_remove_hook", py_module_remove_hook, METH_O, NULL},
     {"_options", options, METH_NOARGS, NULL},
     {"_summary", summary, METH_O, NULL},
     {"_repr_html_", html, METH_NOARGS,
@@ -917,7 +547,7 @@ static PyType_Spec spec = {
     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     (PyType_Slot[]){{Py_tp_new, module_new}, {Py_tp_init, module_init},
                     {Py_tp_dealloc, dealloc}, {Py_tp_traverse, traverse},
-                    {Py_tp_clear, clear}, {Py_tp_call, call},
+                    {Py_tp_clear, clear}, {Py_tp_call, py_module_call},
                     {Py_tp_repr, repr}, {Py_tp_getattro, get_attribute},
                     {Py_tp_setattro, set_attribute}, {Py_tp_methods, methods},
                     {Py_tp_getset, getset}, {Py_tp_members, members},
@@ -928,12 +558,11 @@ static PyType_Spec spec = {
 
 int py_module_init(PyObject *module)
 {
-    name_forward = PyUnicode_InternFromString("forward");
-    name_extra_repr = PyUnicode_InternFromString("extra_repr");
-    py_Module = py_add_type(module, &spec, NULL);
+    py_name_forward = PyUnicode_InternFromString("forward");
+        py_Module = py_add_type(module, &spec, NULL);
     if (!py_Module) {
         return -1;
     }
-    native_forward = _PyType_Lookup(py_Module, name_forward);
+    native_forward = _PyType_Lookup(py_Module, py_name_forward);
     return py_layers_init(module);
 }
