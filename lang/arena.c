@@ -7,7 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BLOCK = 32 * 1024, RESERVE = 16 * 1024, SMALL = 4096, ALIGN = 16 };
+#ifdef __SANITIZE_ADDRESS__
+enum { BLOCK = 64 };        /* each request on its own, so that it is watched */
+#else
+enum { BLOCK = 32 * 1024 };
+#endif
+enum { RESERVE = 16 * 1024, SMALL = 4096, ALIGN = 16 };
 
 typedef struct lang__block {
     struct lang__block *next;

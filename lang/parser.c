@@ -156,13 +156,15 @@ static lang__expr *cast(lang__parser *p)
         !begins_operand(&p->tokens[behind + 1 < p->count ? behind + 1
                                                          : p->count - 1]))
         return NULL;
+    if (!lang__enter(p))
+        return bad(p);
     uint32_t start = lang__take(p)->span.start;
     lang__written type = {0};
-    if (!lang__read_type(p, &type))
-        return bad(p);
+    lang__read_type(p, &type);
     lang__expect(p, T_RPAREN, "after the type");
     lang__expr *e = lang__new_expr(p, E_CAST, (lang__span){start, start});
     e->u.convert.operand = unary(p);
+    lang__leave(p);
     e->u.convert.written = true;
     e->type = type.type;
     e->span.end = e->u.convert.operand->span.end;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * parser.h - what the files of the parser share: reader.c tokens and errors,
- * parser.c expressions,
- declarations.c types and definitions, statements.c the
+ * parser.c expressions, declarations.c types and definitions, statements.c the
  * rest.
  *
  * The first error of a statement is reported, the others of the same statement

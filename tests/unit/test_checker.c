@@ -337,6 +337,69 @@ CASE(a_single_expression_is_checked_alone)
     lang__arena_free(&arena);
 }
 
+/* Words that parse often, so that damaged programs reach the checker. */
+static size_t soup(char *text, size_t room, uint32_t *seed)
+{
+    static const char *const words[] = {
+        "x", "i", "r", "s", "l", "net", "opt", "data", "f", "g", "1", "2.5",
+        "\"%d {}\"", "None", "[1, 2]", "[]", "{x, 1}", "(", ")", "[", "]", "+",
+        "*", "@", "=", "+=", "<", "&&", "?", ":", ".", ",", "-", "!", "..",
+        "sum", "T", "shape", "push", "max(dim=1)", "float", "printf(\"%d\", ",
+        "println!(\"{}\", ", "print(", "range(", "len(", "fit(net, data",
+        "Linear(", "for (auto [a, b] : ", "for (int k : ", "if (", "return ",
+        "int n", "auto q", "float f(int n) {", "module M(int n) {",
+        "Tensor forward(Tensor x) {", "}", "{", "no_grad {", "++", "self",
+        "switch (i) {", "case 1:", "break", "as f64", "progress(", "split("};
+    size_t n = 0;
+    int count = 3 + (int)((*seed >> 8) % 40);
+    for (int k = 0; k < count && n + 40 < room; k++) {
+        *seed = *seed * 1664525 + 1013904223;
+        uint32_t pick = *seed >> 12;
+        n += (size_t)sprintf(text + n, "%s%s",
+                             words[pick % (sizeof words / sizeof *words)],
+                             pick % 5 == 0 ? ";\n" : " ");
+    }
+    return n;
+}
+
+CASE(random_programs_end_in_trees_or_errors_only)
+{
+    uint32_t seed = 7;
+    for (int round = 0; round < 3000; round++) {
+        char text[2000];
+        soup(text, sizeof text, &seed);
+        char *got = check(text);
+        CHECK(got != NULL);
+        rt_free(got);
+        lang_completion c;
+        lang_complete(NULL, text, strlen(text), (int)(seed % 60), &c);
+        lang_completion_dispose(&c);
+        int indent;
+        lang_is_complete(text, strlen(text), &indent);
+    }
+}
+
+CASE(long_chains_and_deep_trees_are_walked_or_refused)
+{
+    static const char *const links[] = {"+1", ".T", ".sum()", "[0]", "@x",
+                                        "&&x", "?x:x", "==x", "**x"};
+    for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
+        char *text = rt_alloc(3000 * 8 + 10);
+        strcpy(text, "x");
+        char *at = text + 1;
+        for (int k = 0; k < 3000; k++)
+            at += sprintf(at, "%s", links[i]);
+        char *got = check(text);
+        CHECK_HAS(got, "!nesting");
+        rt_free(got);
+        text[1 + 700 * strlen(links[i])] = 0;
+        got = check(text);
+        CHECK(got != NULL);
+        rt_free(got);
+        rt_free(text);
+    }
+}
+
 CASE(checking_survives_each_failing_allocation)
 {
     const char *text = "module M(int n) { Module a = Net(n); Tensor "
