@@ -66,3 +66,7 @@ unit_tests += tests/unit/test_schedule
 tests_unit_test_schedule_LDADD = libruntime.la
 unit_tests += tests/unit/test_data
 tests_unit_test_data_LDADD = libruntime.la
+unit_tests += tests/unit/test_file
+tests_unit_test_file_LDADD = libruntime.la
+unit_tests += tests/unit/test_fit
+tests_unit_test_fit_LDADD = libruntime.la
