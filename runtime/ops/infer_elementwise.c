@@ -17,24 +17,26 @@ static rt_dtype pair_type(const rt__call *c)
 /* --- two operands -------------------------------------------------------------- */
 
 /* Bools have no difference, as in PyTorch. */
-static rt_status check_bools(const rt__call *c, rt_dtype d)
+static rt_status check_bools(const rt__call *c)
 {
     bool differs = c->op->id == RT_OP_sub || c->op->id == RT_OP_sub_ ||
                    c->op->id == RT_OP_rsub;
-    if (d != RT_BOOL || !differs) {
+    if (!differs || (dtype_of(rt__arg(c, 0)) != RT_BOOL &&
+                     dtype_of(rt__arg(c, 1)) != RT_BOOL)) {
         return RT_OK;
     }
     rt_status s = rt_fail(c->err, RT_E_DTYPE,
-                          "%s: not defined for two bool tensors", c->name);
-    rt_error_help(c->err, "use logical_xor() or ^, or logical_not() or ~");
+                          "%s: not defined for bool operands", c->name);
+    rt_error_help(c->err, "use logical_xor() or ^ for the difference, "
+                          "logical_not() or ~ for the opposite, or convert to "
+                          "a number type");
     return s;
 }
 
 RT_INFER(binary)
 {
-    rt_dtype d = pair_type(c);
-    rt_status s = d == RT_BOOL ? check_bools(c, d) : RT_OK;
-    return s == RT_OK ? rt__result_broadcast(c, d) : s;
+    rt_status s = check_bools(c);
+    return s == RT_OK ? rt__result_broadcast(c, pair_type(c)) : s;
 }
 
 RT_INFER(binary_float)
@@ -93,9 +95,8 @@ static rt_status inplace_pair(rt__call *c, rt_dtype result)
 
 RT_INFER(inplace_binary)
 {
-    rt_dtype d = pair_type(c);
-    rt_status s = check_bools(c, d);
-    return s == RT_OK ? inplace_pair(c, d) : s;
+    rt_status s = check_bools(c);
+    return s == RT_OK ? inplace_pair(c, pair_type(c)) : s;
 }
 
 RT_INFER(inplace_div)

@@ -118,9 +118,12 @@ RT_INFER(reduce_float)
     return result(c, 0, d);
 }
 
+/* The median of no floats is NaN; nothing else has an answer. */
 RT_INFER(reduce_all)
 {
-    rt_status s = check_not_empty(c);
+    bool nan = c->op->id == RT_OP_median &&
+               rt_dtype_is_floating(dtype_of(rt__arg(c, 0)));
+    rt_status s = nan ? RT_OK : check_not_empty(c);
     return s == RT_OK ? result(c, 0, dtype_of(rt__arg(c, 0))) : s;
 }
 
@@ -141,9 +144,11 @@ RT_INFER(reduce_pair)
     return s == RT_OK ? result(c, 1, RT_INT64) : s;
 }
 
+/* uint8 stays uint8, as in PyTorch, where it once stood for bool. */
 RT_INFER(reduce_bool)
 {
-    return result(c, 0, RT_BOOL);
+    bool bytes = dtype_of(rt__arg(c, 0)) == RT_UINT8;
+    return result(c, 0, bytes ? RT_UINT8 : RT_BOOL);
 }
 
 RT_INFER(scan)

@@ -647,14 +647,14 @@ RT_KERNEL(median)
     for (int64_t i = 0; s == RT_OK && floats && at < 0 && i < n; i++) {
         at = isnan(v[i]) ? i : -1;
     }
-    if (s == RT_OK && at < 0) {
+    if (s == RT_OK && at < 0 && n > 0) {
         qsort(v, (size_t)n, sizeof *v, floats ? by_value : by_integer);
         at = (n - 1) / 2;
     }
     if (s == RT_OK) {
         rt_dtype d = (rt_dtype)self->dtype;
         if (floats) {
-            rt__store_float(d, c->r[0].t->data, v[at]);
+            rt__store_float(d, c->r[0].t->data, n ? v[at] : NAN);
         } else {
             rt__store_int(d, c->r[0].t->data, ((int64_t *)v)[at]);
         }
