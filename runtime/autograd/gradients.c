@@ -250,6 +250,8 @@ UNARY(log10, D | A(0), F(div, T(G), T(F(mul, T(X), N(LN10)))))
 UNARY(log1p, D | A(0), F(div, T(G), T(F(add, T(X), N(1.0)))))
 UNARY(sqrt, D | R(0), F(div, T(G), T(F(mul, T(Y), N(2.0)))))
 UNARY(reciprocal, D | R(0), F(neg, T(F(mul, T(G), T(F(square, T(Y)))))))
+UNARY(softsign, D | A(0),
+      F(div, T(G), T(F(square, T(F(add, T(F(abs, T(X))), N(1.0)))))))
 UNARY(sin, D | A(0), F(mul, T(G), T(F(cos, T(X)))))
 UNARY(cos, D | A(0), F(neg, T(F(mul, T(G), T(F(sin, T(X)))))))
 UNARY(tan, D | R(0), F(mul, T(G), T(F(add, T(F(square, T(Y))), N(1.0)))))
