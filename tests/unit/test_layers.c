@@ -91,7 +91,7 @@ static void check_gold(const char *id, rt_module *m, const int64_t *shape,
                    sizeof o / sizeof *o, x, sizeof x / sizeof *x, w,           \
                    sizeof w / sizeof *w);                                      \
     }
-#include "tests/unit/golden_layers.h"
+#include "tests/unit/golden_layers.def"
 
 /* --- losses: [4, 3] against the targets 0, 2, 1, 1 or noise -------------------- */
 

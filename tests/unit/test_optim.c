@@ -59,7 +59,7 @@ static void check_steps(rt_dtype d, const char *name, const rt_value *named,
         check_steps(RT_FLOAT64, name, v, k, n, w, 2e-6);                       \
         check_steps(RT_BFLOAT16, name, v, k, n, w, 0.06);                      \
     }
-#include "tests/unit/golden_optim.h"
+#include "tests/unit/golden_optim.def"
 
 CASE(a_parameter_without_gradient_is_left_alone)
 {

@@ -63,7 +63,7 @@ static void check_rates(const char *name, const rt_value *named,
         const double r[] = {UNPACK rates}, m[] = {UNPACK momenta};             \
         check_rates(name, v, k, n, r, m);                                      \
     }
-#include "tests/unit/golden_optim.h"
+#include "tests/unit/golden_optim.def"
 
 CASE(reduce_on_plateau_waits_and_reduces)
 {
