@@ -140,6 +140,8 @@ typedef struct lang_outcome {
     lang_value value;
     lang_bundle bundle;   /* its rendering */
     lang_failure failure; /* when !ok */
+    bool exit_asked;      /* the cell called exit(status); ok then */
+    int exit_status;
 } lang_outcome;
 void lang_outcome_dispose(lang_outcome *o);
 

@@ -1,6 +1,8 @@
 # The cell language: one convenience library over the runtime. One file a line.
 noinst_LTLIBRARIES += liblang.la
+liblang_la_CPPFLAGS = $(AM_CPPFLAGS) -DRT_DATADIR='"$(pkgdatadir)"'
 liblang_la_SOURCES = \
+	%reldir%/access.c \
 	%reldir%/arena.c \
 	%reldir%/arena.h \
 	%reldir%/ast.h \
@@ -9,6 +11,7 @@ liblang_la_SOURCES = \
 	%reldir%/builtins.c \
 	%reldir%/builtins.def \
 	%reldir%/builtins.h \
+	%reldir%/call.c \
 	%reldir%/check.h \
 	%reldir%/check_call.c \
 	%reldir%/check_define.c \
@@ -18,28 +21,56 @@ liblang_la_SOURCES = \
 	%reldir%/check_special.c \
 	%reldir%/checker.c \
 	%reldir%/checker.h \
+	%reldir%/code.c \
+	%reldir%/code.h \
+	%reldir%/compiler.c \
+	%reldir%/compiler.h \
 	%reldir%/complete.c \
+	%reldir%/convert.c \
 	%reldir%/declarations.c \
+	%reldir%/define.c \
 	%reldir%/diagnostic.c \
 	%reldir%/diagnostic.h \
 	%reldir%/diagnostics.def \
+	%reldir%/emit.c \
+	%reldir%/emit.h \
+	%reldir%/expressions.c \
 	%reldir%/foreign.def \
+	%reldir%/format.c \
+	%reldir%/format.h \
 	%reldir%/format_spec.c \
 	%reldir%/format_spec.h \
 	%reldir%/inspect.c \
+	%reldir%/instance.c \
 	%reldir%/is_complete.c \
+	%reldir%/iterate.c \
 	%reldir%/lang.h \
 	%reldir%/lexer.c \
 	%reldir%/lexer.h \
+	%reldir%/list.c \
+	%reldir%/magic.c \
 	%reldir%/magics.def \
+	%reldir%/native.h \
+	%reldir%/native_nn.c \
+	%reldir%/native_show.c \
+	%reldir%/native_tensor.c \
+	%reldir%/native_text.c \
+	%reldir%/natives.c \
 	%reldir%/nodes.def \
+	%reldir%/objects.c \
+	%reldir%/opcode.def \
 	%reldir%/parser.c \
 	%reldir%/parser.h \
 	%reldir%/place.c \
 	%reldir%/place.h \
+	%reldir%/places.c \
 	%reldir%/reader.c \
 	%reldir%/scope.c \
 	%reldir%/scope.h \
+	%reldir%/session.c \
+	%reldir%/session.h \
+	%reldir%/show.c \
+	%reldir%/show.h \
 	%reldir%/source.c \
 	%reldir%/source.h \
 	%reldir%/statements.c \
@@ -47,5 +78,12 @@ liblang_la_SOURCES = \
 	%reldir%/suggest.h \
 	%reldir%/symbols.c \
 	%reldir%/token.def \
+	%reldir%/trouble.c \
 	%reldir%/types.c \
-	%reldir%/types.h
+	%reldir%/types.h \
+	%reldir%/value.c \
+	%reldir%/value.h \
+	%reldir%/vm.c \
+	%reldir%/vm.h \
+	%reldir%/writer.c \
+	%reldir%/writer.h

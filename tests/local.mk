@@ -7,5 +7,6 @@ unit_tests =
 AM_DEFAULT_SOURCE_EXT = .c
 
 include tests/unit/local.mk
+include tests/lang/local.mk
 include tests/bench/local.mk
 include tests/fuzz/local.mk
