@@ -46,7 +46,13 @@ bool lang__is_namespace(lang__checker *c, const lang__expr *e)
                listed(e->u.member.name, namespaces);
     if (e->kind != E_NAME || is_variable(c, e->u.name.text))
         return false;
-    return lang__namespace_name(e->u.name.text);
+    if (!lang__namespace_name(e->u.name.text))
+        return false;
+    /* a value of the host under such a name, `data`, goes first */
+    lang__type type;
+    return !c->session || !c->session->lookup ||
+           !c->session->lookup(c->session->ctx, e->u.name.text, &type) ||
+           lang__type_is(type, LANG_HOST);
 }
 
 /* --- candidates --------------------------------------------------------------------- */

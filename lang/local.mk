@@ -87,3 +87,4 @@ liblang_la_SOURCES = \
 	%reldir%/vm.h \
 	%reldir%/writer.c \
 	%reldir%/writer.h
+EXTRA_DIST += docs/language.md

@@ -72,3 +72,7 @@ unit_tests += tests/unit/test_fit
 tests_unit_test_fit_LDADD = libruntime.la
 unit_tests += tests/unit/test_layers
 tests_unit_test_layers_LDADD = libruntime.la
+unit_tests += tests/unit/test_manual
+tests_unit_test_manual_LDADD = liblang.la libruntime.la
+unit_tests += tests/unit/test_inspect
+tests_unit_test_inspect_LDADD = liblang.la libruntime.la
