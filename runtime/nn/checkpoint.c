@@ -222,7 +222,9 @@ static void write_tied(rt__text *t, leaves *l)
 {
     int64_t kept = 0;
     bool any = false;
-    qsort(l->items, (size_t)l->count, sizeof *l->items, by_tensor);
+    if (l->count) {
+        qsort(l->items, (size_t)l->count, sizeof *l->items, by_tensor);
+    }
     for (int64_t i = 0; i < l->count; i++) {
         if (!kept || l->items[kept - 1].tensor != l->items[i].tensor) {
             leaf item = l->items[i];
@@ -255,7 +257,9 @@ static rt_status describe(char **out, rt_module *m, leaves *l, rt_error *err)
     rt__text_format(&t, "{\"training\":%s,\"tied\":[",
                     m->training ? "true" : "false");
     write_tied(&t, l);
-    qsort(l->items, (size_t)l->count, sizeof *l->items, by_leaf_name);
+    if (l->count) {
+        qsort(l->items, (size_t)l->count, sizeof *l->items, by_leaf_name);
+    }
     rt__text_add(&t, "],\"tree\":");
     rt_status st = write_tree(&t, &seen, m, err);
     rt__text_char(&t, '}');

@@ -255,14 +255,18 @@ static int by_begin(const void *a, const void *b)
 static rt_status check_layout(header *h, int64_t bytes, const char *path,
                               rt_error *err)
 {
-    qsort(h->entries, (size_t)h->count, sizeof *h->entries, by_name);
+    if (h->count) {
+        qsort(h->entries, (size_t)h->count, sizeof *h->entries, by_name);
+    }
     for (int64_t i = 1; i < h->count; i++) {
         if (strcmp(h->entries[i - 1].name, h->entries[i].name) == 0) {
             return rt_fail(err, RT_E_FORMAT, "%s: the tensor '%.64s' is there "
                            "twice", path, h->entries[i].name);
         }
     }
-    qsort(h->entries, (size_t)h->count, sizeof *h->entries, by_begin);
+    if (h->count) {
+        qsort(h->entries, (size_t)h->count, sizeof *h->entries, by_begin);
+    }
     int64_t at = 0;
     for (int64_t i = 0; i < h->count; i++) {
         if (h->entries[i].begin != at) {

@@ -65,7 +65,7 @@ CASE(tensors_come_back_as_they_were)
                                      RT_FLOAT16, RT_BFLOAT16, RT_FLOAT32,
                                      RT_FLOAT64};
     rt_named_tensor items[10];
-    char names[10][8];
+    char names[10][16];
     for (int i = 0; i < 8; i++) {
         snprintf(names[i], sizeof names[i], "t%d", i);
         items[i] = (rt_named_tensor){names[i], counting(types[i], SHAPE(3, 2))};

@@ -125,7 +125,7 @@ CASE(a_walk_over_many_parameters_meets_each_once)
     rt_module *m = empty("Net");
     rt__text names = {0};
     for (int i = 0; i < 300; i++) {
-        char name[8];
+        char name[16];
         rt_tensor *t = leaf(i);
         snprintf(name, sizeof name, "p%d", i);
         CHECK_OK(rt_module_set_parameter(m, name, t, &err), err);
