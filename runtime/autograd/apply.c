@@ -128,9 +128,15 @@ static rt_status misfit(const rt_node *n, int slot, const rt_tensor *t,
 
 static bool fits(const rt_tensor *t, const rt__like *like)
 {
-    return t->ndim == like->ndim
-           && memcmp(t->shape, like->shape,
-                     sizeof(int64_t) * (size_t)t->ndim) == 0;
+    if (t->ndim != like->ndim) {
+        return false;
+    }
+    for (int i = 0; i < t->ndim; i++) {
+        if (t->shape[i] != like->shape[i]) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool can_sum_to(const rt_tensor *t, const rt__like *like)
