@@ -242,7 +242,6 @@ rt_status rt__track_view(rt_tensor *t, rt_tensor *base, rt_error *err)
     }
     m->base = rt_retain(root);
     m->version = rt_tensor_version(t);
-    t->flags |= RT_F_VIEW;
     return RT_OK;
 }
 
@@ -270,7 +269,7 @@ static rt_status renew_view(rt_tensor *t, rt_error *err)
 static rt_status refresh_view(rt_tensor *t, rt_error *err)
 {
     rt__meta *m = t->meta;
-    if (!m || !m->base || !(m->base->flags & RT_F_REQUIRES_GRAD)
+    if (!rt__base_records(t)
         || (m->grad_fn && m->version == rt_tensor_version(t))) {
         return RT_OK;
     }
@@ -299,8 +298,7 @@ bool rt_requires_grad(const rt_tensor *t)
 bool rt_is_leaf(const rt_tensor *t)
 {
     const rt__meta *m = t->meta;
-    return !m || (!m->grad_fn
-                  && !(m->base && (m->base->flags & RT_F_REQUIRES_GRAD)));
+    return !m || (!m->grad_fn && !rt__base_records(t));
 }
 
 static rt_status make_leaf(rt_tensor *t, rt_error *err)

@@ -93,7 +93,8 @@ typedef struct rt__meta {
     rt_node *grad_fn;         /* counted */
     rt_node *leaf;            /* owned: the AccumulateGrad node */
     rt_tensor *grad;
-    rt_tensor *base;          /* of a tracked view: the root, never a view */
+    rt_tensor *base;          /* of a view: the root, never a view itself; its
+                                 gradient is the view's unless RT_F_UNTRACKED */
     rt__hook_cell *hooks;     /* counted cells, linked by next_tensor */
     uint32_t output;          /* of grad_fn */
     uint32_t version;         /* of a view: the base's when grad_fn was made */
@@ -147,14 +148,17 @@ const char *rt__op_node_name(const rt_op *op);
 
 /* The tensor's meta, made on demand; NULL when memory is short. */
 rt__meta *rt__meta_of(rt_tensor *t);
+/* t is a view of a base that records. */
+static inline bool rt__base_records(const rt_tensor *t)
+{
+    const rt__meta *m = t->meta;
+    return m && m->base && !(t->flags & RT_F_UNTRACKED)
+           && (m->base->flags & RT_F_REQUIRES_GRAD);
+}
 /* Whether a gradient with respect to t is wanted (views ask their base). */
 static inline bool rt__needs_grad(const rt_tensor *t)
 {
-    if (t->flags & RT_F_REQUIRES_GRAD) {
-        return true;
-    }
-    const rt__meta *m = t->meta;
-    return m && m->base && (m->base->flags & RT_F_REQUIRES_GRAD);
+    return (t->flags & RT_F_REQUIRES_GRAD) || rt__base_records(t);
 }
 /* Where t's gradient goes: counted edge; {NULL} when none is wanted. A view
  * whose base was written since gets its grad_fn made anew first. */
@@ -162,7 +166,7 @@ rt_status rt__edge_of(rt__edge *out, rt_tensor *t, rt_error *err);
 /* Makes t the output of n (retained); its old history is dropped. */
 rt_status rt__set_history(rt_tensor *t, rt_node *n, uint32_t output,
                           rt_error *err);
-/* Makes t a tracked view of base's root. */
+/* Makes t a view of base's root. */
 rt_status rt__track_view(rt_tensor *t, rt_tensor *base, rt_error *err);
 /* t's memory and version, no history. */
 rt_status rt__twin(rt_tensor **out, rt_tensor *t, rt_error *err);

@@ -366,17 +366,17 @@ static rt_status check_write(const rt_op *op, rt_tensor *self, rt_error *err)
     const rt__meta *m = self->meta;
     const char *no_grad = "write inside no_grad(), or use an op that makes a "
                           "new tensor";
+    if (self->flags & RT_F_UNTRACKED) {
+        return refuse(err, op, "this view was made inside no_grad() and is "
+                      "written in place outside it, which leaves open whether "
+                      "its base should follow",
+                      "make the view outside no_grad(), or write inside it");
+    }
     if (m && m->base) {
         return rt_is_leaf(m->base) && (m->base->flags & RT_F_REQUIRES_GRAD)
                    ? refuse(err, op, "a view of a leaf that requires a gradient "
                             "cannot be written in place", no_grad)
                    : RT_OK;
-    }
-    if (self->flags & RT_F_VIEW) {
-        return refuse(err, op, "this view was made inside no_grad() and is "
-                      "written in place outside it, which leaves open whether "
-                      "its base should follow",
-                      "make the view outside no_grad(), or write inside it");
     }
     if ((self->flags & RT_F_REQUIRES_GRAD) && rt_is_leaf(self)) {
         return refuse(err, op, "a leaf that requires a gradient cannot be "
@@ -425,7 +425,10 @@ static rt_status make_slices(rt_node *n, rt_tensor *view, rt_error *err)
 static rt_status begin_write(rt__call *c, rt_node **n)
 {
     rt_tensor *self = rt__arg(c, 0);
-    if (!self || !any_needs(c->op, c->a)) {
+    bool hidden = self && (self->flags & RT_F_UNTRACKED) && self->meta
+                  && self->meta->base
+                  && (self->meta->base->flags & RT_F_REQUIRES_GRAD);
+    if (!self || !(hidden || any_needs(c->op, c->a))) {
         return RT_OK;
     }
     rt_status s = check_write(c->op, self, c->err);
@@ -482,6 +485,18 @@ static void note_write(const rt_op *op, const rt_tensor *self)
     }
 }
 
+/* Views made in no_grad, and views of those, are remembered as such; their base
+ * only where writing to it would matter. */
+static rt_status mark_view(rt_tensor *r, rt_tensor *self, rt_error *err)
+{
+    bool hidden = !rt_grad_enabled() || (self->flags & RT_F_UNTRACKED);
+    if (hidden) {
+        r->flags |= RT_F_UNTRACKED;
+    }
+    return !hidden || rt__needs_grad(self) || (self->meta && self->meta->base)
+               ? rt__track_view(r, self, err) : RT_OK;
+}
+
 static rt_status mark(rt__call *c)
 {
     rt_tensor *r = c->r[0].kind == RT_K_TENSOR ? c->r[0].t : NULL;
@@ -498,10 +513,7 @@ static rt_status mark(rt__call *c)
         return RT_OK;
     }
     if (c->op->view && self && r != self && r->storage == self->storage) {
-        if (rt_grad_enabled()) {
-            return rt__track_view(r, self, c->err);
-        }
-        r->flags |= RT_F_VIEW;
+        return mark_view(r, self, c->err);
     }
     return RT_OK;
 }

@@ -34,6 +34,7 @@ enum {
     RT_F_VIEW = 8,            /* made by a view op: shares its base's storage */
     RT_F_READONLY = 16,       /* adopted memory that must not be written */
     RT_F_INFERENCE = 32,      /* made in inference mode */
+    RT_F_UNTRACKED = 64,      /* a view made where nothing is recorded */
 };
 
 struct rt__meta;              /* runtime/autograd/graph.h */

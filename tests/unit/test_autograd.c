@@ -375,6 +375,10 @@ CASE_HELD(a_view_made_in_no_grad_is_not_written_while_recording)
     CHECK(!rt_requires_grad(view));
     CHECK_INT(try_op(RT_OP_mul_, view, T(a)), RT_E_AUTOGRAD);
     CHECK(strstr(err.message, "no_grad") != NULL);
+    rt_tensor *inner = OP_(slice, T(view), I(0), I(0), I(1));
+    CHECK_INT(try_op(RT_OP_mul_, inner, N(2.0)), RT_E_AUTOGRAD);
+    rt_tensor *apart = OP_(detach, T(b));
+    CHECK_INT(try_op(RT_OP_mul_, apart, N(2.0)), RT_OK);
 }
 
 /* --- modes ---------------------------------------------------------------------------------- */
