@@ -33,7 +33,7 @@ typedef struct compute {
     int nlines;
 } compute;
 
-/* --- interrupts ------------------------------------------------------------- */
+/* --- interrupts ----------------------------------------------------------- */
 
 /* The front names the cell it means: a signal that comes too late must not
  * stop the next one, and one that comes before its cell must not be lost. */
@@ -81,7 +81,7 @@ static void offer_to_oom_killer(void)
     }
 }
 
-/* --- sending ---------------------------------------------------------------- */
+/* --- sending -------------------------------------------------------------- */
 
 static void send_json(kernel_link_kind kind, json_t *value)
 {
@@ -110,7 +110,7 @@ static void publish(const char *type, json_t *content)
     free(text);
 }
 
-/* --- the host's callbacks --------------------------------------------------- */
+/* --- the host's callbacks ------------------------------------------------- */
 
 static void on_stream(void *ctx, int fd, const char *text, size_t size)
 {
@@ -202,7 +202,7 @@ static rt_status on_input(void *ctx, const char *prompt, bool password,
     }
 }
 
-/* --- cells ------------------------------------------------------------------ */
+/* --- cells ---------------------------------------------------------------- */
 
 /* Lines of the coloured diagnostic. */
 static json_t *traceback(const lang_failure *f)

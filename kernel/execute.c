@@ -13,7 +13,7 @@
 
 enum { START_ATTEMPTS = 3, RECORD_LINES = 12 };
 
-/* --- requests --------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------- */
 
 static bool flag(const kernel_request *q, const char *name, bool fallback)
 {
@@ -154,7 +154,7 @@ static void start_cell(kernel_router *r, kernel_request *q)
     hand_over(r, q);
 }
 
-/* --- the compute process ---------------------------------------------------- */
+/* --- the compute process -------------------------------------------------- */
 
 static bool start_child(kernel_router *r, jp_error *err)
 {
@@ -285,7 +285,7 @@ static void replace_child(kernel_router *r)
     kernel_next_cell(r);
 }
 
-/* --- interrupt, input ------------------------------------------------------- */
+/* --- interrupt, input ----------------------------------------------------- */
 
 void kernel_interrupt(kernel_router *r)
 {
@@ -352,7 +352,7 @@ void kernel_take_input(kernel_router *r, jp_message *m)
     jp_message_free(m);
 }
 
-/* --- events ----------------------------------------------------------------- */
+/* --- events --------------------------------------------------------------- */
 
 static void learn_symbols(kernel_router *r, const kernel_note *n)
 {

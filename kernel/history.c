@@ -33,7 +33,7 @@ struct kernel_history {
     size_t count, capacity;
 };
 
-/* --- the file --------------------------------------------------------------- */
+/* --- the file ------------------------------------------------------------- */
 
 static char *default_directory(void)
 {
@@ -157,7 +157,8 @@ static void read_line(kernel_history *h, const char *text, size_t size)
     json_t *r = json_loadb(text, size, JSON_ALLOW_NUL, NULL);
     int session = (int)json_integer_value(json_object_get(r, "session"));
     int line = (int)json_integer_value(json_object_get(r, "line"));
-    const json_t *in = json_object_get(r, "in"), *out = json_object_get(r, "out");
+    const json_t *in = json_object_get(r, "in");
+    const json_t *out = json_object_get(r, "out");
     if (session > h->session) {
         h->session = session;
     }
@@ -302,7 +303,7 @@ const char *kernel_history_line(kernel_history *h, int n)
     return NULL;
 }
 
-/* --- questions -------------------------------------------------------------- */
+/* --- questions ------------------------------------------------------------ */
 
 /* Whether `c` is in the class that begins after '['; *end past its ']'. */
 static bool in_class(const char *p, char c, const char **end)

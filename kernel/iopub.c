@@ -35,7 +35,7 @@ struct kernel_iopub {
     bool silent, started, detaching, stopping;
 };
 
-/* --- sending ---------------------------------------------------------------- */
+/* --- sending -------------------------------------------------------------- */
 
 static void send_topic(kernel_iopub *io, jp_slice topic, const char *type,
                        const char *parent, jp_slice content)
@@ -106,7 +106,7 @@ static void welcome(kernel_iopub *io)
     }
 }
 
-/* --- what the router says --------------------------------------------------- */
+/* --- what the router says ------------------------------------------------- */
 
 static void close_pipe(kernel_iopub *io, int which)
 {
@@ -153,7 +153,7 @@ static void take_notes(kernel_iopub *io)
     }
 }
 
-/* --- what the compute process says ------------------------------------------ */
+/* --- what the compute process says ---------------------------------------- */
 
 static void show(kernel_iopub *io, kernel_source source, const char *data,
                  size_t size)
@@ -278,7 +278,7 @@ static void read_link(kernel_iopub *io, int turns)
     }
 }
 
-/* --- the thread ------------------------------------------------------------- */
+/* --- the thread ----------------------------------------------------------- */
 
 static void detach(kernel_iopub *io)
 {

@@ -35,7 +35,7 @@ static int complain(const char *format, const char *what)
     return 2;
 }
 
-/* --- where ------------------------------------------------------------------ */
+/* --- where ---------------------------------------------------------------- */
 
 /* The folder of this program; malloc'ed. */
 static char *own_folder(void)
@@ -90,7 +90,7 @@ static char *target_folder(const options *o)
     return folder;
 }
 
-/* --- files ------------------------------------------------------------------ */
+/* --- files ---------------------------------------------------------------- */
 
 static bool make_folders(const char *path)
 {
@@ -163,7 +163,7 @@ static bool write_spec(const char *folder, const char *program,
     return ok;
 }
 
-/* --- commands --------------------------------------------------------------- */
+/* --- commands ------------------------------------------------------------- */
 
 static int install(const options *o)
 {

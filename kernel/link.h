@@ -39,7 +39,7 @@ enum { KERNEL_LINK_PACKET = 32 * 1024, KERNEL_LINK_HEAD = 4 };
 /* Both ends, close-on-exec, with large buffers. */
 bool kernel_link_pair(int fd[2]);
 
-/* --- sending ---------------------------------------------------------------- */
+/* --- sending -------------------------------------------------------------- */
 
 /* Sends, waiting for room. `give_up` is asked while it waits (NULL: never).
  * False when the other side is gone or give_up said so before the first
@@ -58,7 +58,7 @@ void kernel_outbox_add(kernel_outbox *o, kernel_link_kind kind,
 void kernel_outbox_push(kernel_outbox *o, int fd);
 void kernel_outbox_clear(kernel_outbox *o);
 
-/* --- receiving -------------------------------------------------------------- */
+/* --- receiving ------------------------------------------------------------ */
 
 /* A message being received. */
 typedef struct kernel_inbox {

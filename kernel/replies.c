@@ -28,7 +28,7 @@ json_t *kernel_answer_info(kernel_router *r, kernel_request *q)
     return content;
 }
 
-/* --- code and cursor -------------------------------------------------------- */
+/* --- code and cursor ------------------------------------------------------ */
 
 typedef struct question {
     const char *code;
@@ -123,7 +123,7 @@ json_t *kernel_answer_history(kernel_router *r, kernel_request *q)
                      kernel_history_answer(r->history, q->content));
 }
 
-/* --- comms: this kernel has no targets -------------------------------------- */
+/* --- comms: this kernel has no targets ------------------------------------ */
 
 json_t *kernel_answer_comm_info(kernel_router *r, kernel_request *q)
 {
@@ -145,7 +145,7 @@ json_t *kernel_answer_comm_other(kernel_router *r, kernel_request *q)
     return NULL;   /* of a comm that was never open */
 }
 
-/* --- the kernel itself ------------------------------------------------------ */
+/* --- the kernel itself ---------------------------------------------------- */
 
 json_t *kernel_answer_connect(kernel_router *r, kernel_request *q)
 {

@@ -13,7 +13,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* --- the table -------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------ */
 
 enum { ON_SHELL = 1 << JP_SHELL, ON_CONTROL = 1 << JP_CONTROL };
 enum { NOW, LATER };
@@ -44,7 +44,7 @@ static const entry *find_handler(const char *type, jp_channel channel)
     return NULL;
 }
 
-/* --- replies ---------------------------------------------------------------- */
+/* --- replies -------------------------------------------------------------- */
 
 void kernel_request_free(kernel_request *q)
 {
@@ -107,7 +107,7 @@ void kernel_reply(kernel_router *r, const kernel_request *q, json_t *content)
     kernel_send(r, q->channel, q, type, content, NULL);
 }
 
-/* --- dispatch --------------------------------------------------------------- */
+/* --- dispatch ------------------------------------------------------------- */
 
 static bool expects_reply(const char *type)
 {
@@ -181,7 +181,7 @@ void kernel_router_read(kernel_router *r, jp_channel channel)
     }
 }
 
-/* --- the loop --------------------------------------------------------------- */
+/* --- the loop ------------------------------------------------------------- */
 
 static void read_signals(kernel_router *r)
 {

@@ -65,7 +65,7 @@ void kernel_router_run(kernel_router *r);
 /* After it, and after the publisher has stopped: ends the compute process. */
 void kernel_router_close(kernel_router *r);
 
-/* --- shared by the files of the router -------------------------------------- */
+/* --- shared by the files of the router ------------------------------------ */
 
 typedef json_t *kernel_handler(kernel_router *r, kernel_request *q);
 #define HANDLER(type, channels, when, function) kernel_handler function;

@@ -24,7 +24,7 @@ typedef struct terminal {
     char *latest;    /* no terminal: the display's last state */
 } terminal;
 
-/* --- the host's callbacks --------------------------------------------------- */
+/* --- the host's callbacks ------------------------------------------------- */
 
 /* Leaves the redrawn line, or writes its last state where nothing is redrawn:
  * a log gets one line of a progress bar, not a thousand. */
@@ -124,7 +124,7 @@ static rt_status on_input(void *ctx, const char *prompt, bool password,
     return *out ? RT_OK : rt_fail(err, RT_E_MEMORY, "input: out of memory");
 }
 
-/* --- cells ------------------------------------------------------------------ */
+/* --- cells ---------------------------------------------------------------- */
 
 static void on_interrupt(int number)
 {

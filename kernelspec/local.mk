@@ -12,6 +12,6 @@ install-data-local:
 		'$(srcdir)/kernelspec/kernel.json.in' \
 		> '$(DESTDIR)$(kernelspecdir)/kernel.json'
 
-uninstall-local:
+uninstall-hook:
 	rm -f '$(DESTDIR)$(kernelspecdir)/kernel.json'
 	-rmdir '$(DESTDIR)$(kernelspecdir)'

@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* --- the runtime's part ----------------------------------------------------- */
+/* --- the runtime's part --------------------------------------------------- */
 
 static volatile sig_atomic_t interrupted;
 
@@ -78,7 +78,7 @@ rt_status rt_fail(rt_error *err, rt_status code, const char *format, ...)
     return code;
 }
 
-/* --- bundles, symbols ------------------------------------------------------- */
+/* --- bundles, symbols ----------------------------------------------------- */
 
 rt_status lang_bundle_add(lang_bundle *b, const char *mime, const void *data,
                           size_t size, bool binary, rt_error *err)
@@ -203,7 +203,7 @@ lang_completeness lang_is_complete(const char *source, size_t size, int *indent)
                                  : LANG_COMPLETE;
 }
 
-/* --- the session ------------------------------------------------------------ */
+/* --- the session ---------------------------------------------------------- */
 
 struct lang_session {
     lang_host host;
