@@ -12,6 +12,5 @@ install-data-local:
 		'$(srcdir)/kernelspec/kernel.json.in' \
 		> '$(DESTDIR)$(kernelspecdir)/kernel.json'
 
-uninstall-hook:
+uninstall-local:
 	rm -f '$(DESTDIR)$(kernelspecdir)/kernel.json'
-	-rmdir '$(DESTDIR)$(kernelspecdir)'

@@ -21,9 +21,9 @@ class TestKernel(jkt.KernelTests):
     supported_history_operations = ("tail", "range", "search")
     code_inspect_sample = "relu" if REAL else "known"
     if REAL:
-        completion_samples = [{"text": "conv2", "matches": {"conv2d"}}]
-        code_execute_result = [{"code": "1 + 2", "result": "3"}, {"code": "6 * 7", "result": "42"}]
-        code_history_pattern = "1 +*"
+        completion_samples = [{"text": "softma", "matches": {"softmax"}}]
+        code_execute_result = [{"code": "1000 + 301", "result": "1301"}, {"code": "6 * 7", "result": "42"}]
+        code_history_pattern = "1000 +*"
         code_clear_output = "clear_output();"
     else:
         completion_samples = [{"text": "get kno", "matches": {"known"}}]
