@@ -26,6 +26,7 @@ rustorch_c_LTLIBRARIES = %reldir%/rustorch/_C.la
 	%reldir%/rustorch/_C/optim.c \
 	%reldir%/rustorch/_C/data.c \
 	%reldir%/rustorch/_C/files.c \
+	%reldir%/rustorch/_C/catalog.c \
 	%reldir%/rustorch/_C/cells.c
 %canon_reldir%_rustorch__C_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS)
 %canon_reldir%_rustorch__C_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version \

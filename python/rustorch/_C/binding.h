@@ -86,6 +86,7 @@ int py_optim_init(PyObject *module);
 int py_data_init(PyObject *module);
 int py_files_init(PyObject *module);
 int py_cells_init(PyObject *module);
+int py_catalog_init(PyObject *module);
 
 /* --- errors ---------------------------------------------------------------- */
 

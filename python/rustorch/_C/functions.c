@@ -129,6 +129,21 @@ static bool ignorable(const char *name, PyObject *o)
             o == Py_None);
 }
 
+/* The overload that gave these results, as far as their number tells. */
+static const rt_op *answering(const rt_op *op, const rt_value *r)
+{
+    int n = 0;
+    while (n < RT_MAX_RESULTS && r[n].kind != RT_K_UNSET) {
+        n++;
+    }
+    for (const rt_op *o = op; o; o = rt_op_overload(o)) {
+        if (rt_op_signature(o)->nresults == n) {
+            return o;
+        }
+    }
+    return op;
+}
+
 PyObject *py_call_named(const rt_op *op, PyObject *self,
                         PyObject *const *args, Py_ssize_t n, PyObject *names)
 {
@@ -171,7 +186,7 @@ PyObject *py_call_named(const rt_op *op, PyObject *self,
     py_lock(u);
     out = status == RT_OK ? NULL : py_raise(&err);
     if (status == RT_OK) {
-        out = py_results(op, r);
+        out = py_results(answering(op, r), r);
     }
 done:
     py_scratch_dispose(&s);

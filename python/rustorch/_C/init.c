@@ -171,7 +171,8 @@ static PyMethodDef functions[] = {
 static int (*const shares[])(PyObject *) = {
     py_values_init, py_errors_init, py_tensor_init, py_creation_init,
     py_functions_init, py_interop_init, py_autograd_init, py_module_init,
-    py_optim_init, py_data_init, py_files_init, py_cells_init};
+    py_optim_init, py_data_init, py_files_init, py_cells_init,
+    py_catalog_init};
 
 static int exec(PyObject *module)
 {
