@@ -741,4 +741,56 @@ CASE(memory_that_runs_out_leaves_everything_as_it_was)
     let_go();
 }
 
+/* A write through a view, hooks, and a second derivative; each allocation fails
+ * in turn. */
+static rt_status many_ways(rt_tensor *a, rt_tensor *w)
+{
+    rt_tensor *b = NULL, *v = NULL, *y = NULL, *g = NULL, *z = NULL;
+    seen s = {0};
+    int64_t handle;
+    rt_hook hook = {double_it, &s, destroyed};
+    rt_status status = rt__op1(RT_OP_square, &b, &err, 1, T(a));
+    status = status ? status : rt_register_hook(b, &hook, &handle, &err);
+    status = status ? status : rt_retain_grad(b, &err);
+    status = status ? status : rt__op1(RT_OP_slice, &v, &err, 4, T(b), I(0),
+                                       I(0), I(2));
+    status = status ? status : rt__op0(RT_OP_mul_, &err, 2, T(v), T(w));
+    status = status ? status : rt__op1(RT_OP_sum, &y, &err, 1, T(b));
+    status = status ? status : rt_gradients(&g, &y, NULL, 1, &a, 1, true, true,
+                                            false, &err);
+    status = status ? status : rt__op1(RT_OP_sum, &z, &err, 1, T(g));
+    status = status ? status : rt_backward(&z, NULL, 1, false, false, &err);
+    rt_release(b);
+    rt_release(v);
+    rt_release(y);
+    rt_release(g);
+    rt_release(z);
+    return status;
+}
+
+CASE(running_out_of_memory_in_views_hooks_and_second_order_leaks_nothing)
+{
+    rt_memory_stats before, after;
+    rt_tensor *a = leaf(3, 1, 1), *w = leaf(2, 2, 1);
+    rt_status s = RT_E_MEMORY;
+    CHECK_INT(many_ways(a, w), RT_OK);
+    CHECK_NEAR(grad_at(a, 0), 8, 0);      /* twice 2 w, doubled by the hook */
+    rt_set_grad(a, NULL, NULL);
+    rt_set_grad(w, NULL, NULL);
+    rt_memory_read_stats(&before);
+    for (int n = 1; s != RT_OK && n < 2000; n++) {
+        rt_memory_fail_after(n);
+        err.code = RT_OK;
+        s = many_ways(a, w);
+        rt_memory_fail_after(0);
+        rt_set_grad(a, NULL, NULL);
+        rt_set_grad(w, NULL, NULL);
+        rt_memory_read_stats(&after);
+        CHECK_INT(after.allocated, before.allocated);
+        CHECK(rt_grad_enabled());
+    }
+    CHECK_INT(s, RT_OK);
+    let_go();
+}
+
 UNIT_MAIN
