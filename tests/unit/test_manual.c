@@ -1,87 +1,37 @@
 /* SPDX-License-Identifier: MIT
- * The examples of docs/language.md, checked as the cells of one session: each
- * ```c block passes, each ```c fails CODE block fails with that code. */
-#include "lang/checker.h"
+ * The examples of docs/language.md, run as the cells of one session: each
+ * ```c block runs, each ```c fails CODE block fails with that code. */
+#include "lang/lang.h"
 #include "tests/unit/unit.h"
 
-enum { MOST = 400 };
-
-/* What the cells so far declared. */
-typedef struct session {
-    struct {
-        char *name;
-        lang__known known;
-    } items[MOST];
-    int count;
-} session;
-
-static bool find(void *ctx, const char *name, lang__known *out)
+static void stream(void *ctx, int fd, const char *text, size_t size)
 {
-    session *s = ctx;
-    for (int i = s->count - 1; i >= 0; i--) {
-        if (!strcmp(s->items[i].name, name)) {
-            *out = s->items[i].known;
-            return true;
-        }
-    }
-    return false;
+    size_t *written = ctx;
+    *written += size;
 }
 
-static void keep(session *s, const char *name, lang__known known)
+static void display(void *ctx, const lang_bundle *bundle,
+                    const char *display_id, bool update)
 {
-    if (s->count == MOST)
-        return;
-    if (known.signature)
-        known.signature = lang__signature_copy(known.signature);
-    s->items[s->count].name = rt_strdup(name);
-    s->items[s->count++].known = known;
-}
-
-static void keep_all(session *s, const lang__program *program)
-{
-    for (int i = 0; i < program->nglobals; i++)
-        keep(s, program->globals[i]->name,
-             (lang__known){.type = program->globals[i]->type,
-                           .constant = program->globals[i]->constant});
-    for (int i = 0; i < program->body.count; i++) {
-        const lang__stmt *one = program->body.items[i];
-        if (one->kind == S_FUNCTION)
-            keep(s, one->u.function->name,
-                 (lang__known){.kind = LANG__KNOWN_FUNCTION,
-                               .signature = &one->u.function->signature});
-        if (one->kind == S_MODULE)
-            keep(s, one->u.module->name,
-                 (lang__known){.kind = LANG__KNOWN_MODULE,
-                               .signature = &one->u.module->signature});
-    }
+    CHECK(bundle->count > 0);
 }
 
 /* expected: "" or the code it fails with. */
-static void check_block(session *s, const char *text, size_t size,
-                        const char *expected)
+static void run_block(lang_session *s, const char *text, size_t size, int cell,
+                      const char *expected)
 {
-    lang__arena arena;
-    lang__source *source = NULL;
-    lang__diagnostics errors;
-    lang__program *program;
-    lang__scope scope = {s, find, NULL, NULL};
-    lang__arena_init(&arena);
-    lang__source_new(&source, text, size, 1, NULL, NULL);
-    lang__check_request request = {.source = source, .arena = &arena,
-                                   .scope = &scope};
-    lang__check(&program, &errors, &request);
-    const char *got = errors.count ? lang__diagnostic_code(&errors.items[0])
-                                   : "";
-    CHECK_TEXT(got, expected);
-    if (errors.count && strcmp(got, expected)) {
-        char *shown = lang__diagnostic_render(source, &errors.items[0], false);
-        printf("%s\n", shown);
-        rt_free(shown);
+    lang_outcome out;
+    lang_execute(s, text, size, cell, NULL, &out);
+    if (!expected[0]) {
+        if (!out.ok)
+            UNIT_FAIL("cell %d:\n%s", cell, out.failure.text);
+    } else {
+        char want[60];
+        snprintf(want, sizeof want, "error[%s]", expected);
+        CHECK(!out.ok);
+        CHECK_HAS(out.ok ? "" : out.failure.text, want);
     }
-    if (program)
-        keep_all(s, program);
-    lang__source_release(source);
-    lang__arena_free(&arena);
+    lang_outcome_dispose(&out);
 }
 
 static char *read_file(const char *name)
@@ -99,27 +49,27 @@ static char *read_file(const char *name)
     return text;
 }
 
-CASE(every_example_of_the_language_manual_is_as_it_says)
+CASE(every_example_of_the_language_manual_does_what_it_says)
 {
     char *text = read_file("docs/language.md");
-    session *s = calloc(1, sizeof *s);
+    size_t written = 0;
+    lang_host host = {.ctx = &written, .stream = stream, .display = display};
+    lang_session *s = NULL;
+    rt_error err = {0};
     int blocks = 0;
     CHECK(text != NULL);
+    CHECK_OK(lang_session_new(&s, &host, &err), err);
     for (char *at = text; at && (at = strstr(at, "\n```c"));) {
         char code[40] = "";
         sscanf(at, "\n```c fails %39s", code);
         char *start = strchr(at + 1, '\n') + 1;
         char *stop = strstr(start, "\n```");
-        check_block(s, start, (size_t)(stop - start), code);
+        run_block(s, start, (size_t)(stop - start), ++blocks, code);
         at = stop + 4;
-        blocks++;
     }
-    CHECK(blocks >= 15);
-    for (int i = 0; i < s->count; i++) {
-        rt_free(s->items[i].name);
-        rt_free((void *)s->items[i].known.signature);
-    }
-    free(s);
+    CHECK(blocks >= 20);
+    CHECK(written > 100);
+    lang_session_free(s);
     free(text);
 }
 
