@@ -113,6 +113,10 @@ typedef struct lang__arguments {
 bool lang__check_special(lang__checker *c, lang__expr *e, const char *name,
                          lang__arguments *a);
 
+/* The same for x.float(), x.long() of a Tensor. */
+bool lang__check_to_dtype(lang__checker *c, lang__expr *e, lang__expr *object,
+                          const char *name);
+
 /* --- check_call.c --- */
 void lang__check_call(lang__checker *c, lang__expr *e);
 void lang__check_member(lang__checker *c, lang__expr *e);

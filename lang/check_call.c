@@ -242,8 +242,28 @@ static void apply_named(lang__checker *c, lang__expr *e, const lang__fit *m)
     e->u.invoke.nnamed = values;
 }
 
+/* adam(net) means adam(net.parameters()). */
+static void spread_module(lang__checker *c, lang__expr **slot)
+{
+    if (!*slot || !lang__type_is((*slot)->type, LANG_MODULE))
+        return;
+    const lang__builtin *b = lang__builtin_at(LANG__B_PARAMETERS);
+    lang__expr *call = lang__make(c, E_CALL_BUILTIN, (*slot)->span,
+                                  LANG__LIST_OF(LANG_TENSOR));
+    lang__expr **args = lang__arena_get(c->arena, sizeof *args);
+    args[0] = *slot;
+    call->u.invoke.callee = (lang__callee){
+        .name = b->name, .builtin = b, .signature = lang__builtin_signature(b)};
+    call->u.invoke.args = args;
+    call->u.invoke.nargs = 1;
+    call->u.invoke.nresults = 1;
+    *slot = call;
+}
+
 static void apply(lang__checker *c, lang__expr *e, candidate *chosen)
 {
+    if (chosen->kind == E_CALL_OPTIM && chosen->fit.signature->nparams)
+        spread_module(c, &chosen->fit.args[0]);
     lang__expr **args;
     int nargs;
     bool user = chosen->kind == E_CALL_USER || chosen->kind == E_CALL_NEW ||
@@ -590,32 +610,6 @@ static bool called_attribute(lang__checker *c, lang__expr *e,
     return true;
 }
 
-/* x.float(), x.long(): another element type, and not a cast to a number. */
-static bool to_dtype(lang__checker *c, lang__expr *e, lang__expr *object,
-                     const char *name)
-{
-    rt_dtype d = !strcmp(name, "int") ? RT_INT32 : rt_dtype_parse(name);
-    if (!lang__type_is(object->type, LANG_TENSOR) || e->u.call.count ||
-        d == RT_DTYPE_NONE || rt_op_find(name))
-        return false;
-    const lang__builtin *b = lang__builtin_at(LANG__B_TO_DTYPE);
-    lang__expr *dtype = lang__make(c, E_DTYPE, e->span,
-                                   LANG__TYPE(LANG_DTYPE));
-    lang__expr **args = lang__arena_get(c->arena, 2 * sizeof *args);
-    dtype->u.dtype = d;
-    args[0] = object;
-    args[1] = dtype;
-    memset(&e->u, 0, sizeof e->u);
-    e->kind = E_CALL_BUILTIN;
-    e->type = LANG__TENSOR;
-    e->u.invoke.callee = (lang__callee){
-        .name = b->name, .builtin = b, .signature = lang__builtin_signature(b)};
-    e->u.invoke.args = args;
-    e->u.invoke.nargs = 2;
-    e->u.invoke.nresults = 1;
-    return true;
-}
-
 static void call_method(lang__checker *c, lang__expr *e, lang__expr *callee)
 {
     lang__expr *object = callee->u.member.object;
@@ -629,7 +623,7 @@ static void call_method(lang__checker *c, lang__expr *e, lang__expr *callee)
     if (lang__type_is(object->type, LANG_MODULE) &&
         call_known_member(c, e, object, name, &a))
         return;
-    if (to_dtype(c, e, object, name))
+    if (lang__check_to_dtype(c, e, object, name))
         return;
     candidates list;
     collect(c, &list, name, e->span);

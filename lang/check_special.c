@@ -235,3 +235,29 @@ bool lang__check_special(lang__checker *c, lang__expr *e, const char *name,
     }
     return false;
 }
+
+/* x.float(), x.long(): another element type, and not a cast to a number. */
+bool lang__check_to_dtype(lang__checker *c, lang__expr *e,
+                          lang__expr *object, const char *name)
+{
+    rt_dtype d = !strcmp(name, "int") ? RT_INT32 : rt_dtype_parse(name);
+    if (!lang__type_is(object->type, LANG_TENSOR) || e->u.call.count ||
+        d == RT_DTYPE_NONE || rt_op_find(name))
+        return false;
+    const lang__builtin *b = lang__builtin_at(LANG__B_TO_DTYPE);
+    lang__expr *dtype = lang__make(c, E_DTYPE, e->span,
+                                   LANG__TYPE(LANG_DTYPE));
+    lang__expr **args = lang__arena_get(c->arena, 2 * sizeof *args);
+    dtype->u.dtype = d;
+    args[0] = object;
+    args[1] = dtype;
+    memset(&e->u, 0, sizeof e->u);
+    e->kind = E_CALL_BUILTIN;
+    e->type = LANG__TENSOR;
+    e->u.invoke.callee = (lang__callee){
+        .name = b->name, .builtin = b, .signature = lang__builtin_signature(b)};
+    e->u.invoke.args = args;
+    e->u.invoke.nargs = 2;
+    e->u.invoke.nresults = 1;
+    return true;
+}
