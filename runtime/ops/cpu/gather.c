@@ -476,19 +476,45 @@ RT_INFER(inplace_index_add)
     return rt__result_steal(c, 0, rt_retain(self));
 }
 
-/* Adds into dense memory, in the order of the indices: columns of a wide row
- * could be shared out, the order along the indices not. */
+/* Adds rows into dense memory in the order of the indices. Threads share the
+ * columns, never the order, so that sums are always taken the same way. */
+typedef struct adding {
+    const rows *r;
+    char *dst;
+    int64_t outer, each;     /* elements of a row */
+    rt_dtype dtype;
+    size_t size;
+} adding;
+
+#define COLUMNS 64           /* elements: one line of the cache or more */
+
+static void add_range(void *ctx, int64_t begin, int64_t end)
+{
+    const adding *a = ctx;
+    const rows *r = a->r;
+    int64_t from = begin * COLUMNS, to = end * COLUMNS;
+    to = to < a->each ? to : a->each;
+    int64_t at = from * (int64_t)a->size;
+    for (int64_t i = 0; i < a->outer * r->n; i++) {
+        char *block = a->dst + i / r->n * r->size * r->inner;
+        if (i % 4096 == 4095 && rt_interrupted()) {
+            return;
+        }
+        rt__add_row(a->dtype, block + r->v[i % r->n] * r->inner + at,
+                    r->src + i * r->inner + at, to - from);
+    }
+}
+
 static rt_status add_rows(rt__call *c, char *dst, const rows *r, int64_t outer,
                           rt_dtype dtype)
 {
-    int64_t each = r->inner / (int64_t)rt_dtype_size(dtype);
-    for (int64_t i = 0; i < outer * r->n; i++) {
-        char *block = dst + i / r->n * r->size * r->inner;
-        if (i % 4096 == 4095 && rt_interrupted()) {
-            return rt__interrupted(c->name, c->err);
-        }
-        rt__add_row(dtype, block + r->v[i % r->n] * r->inner,
-                    r->src + i * r->inner, each);
+    size_t size = rt_dtype_size(dtype);
+    adding a = {r, dst, outer, r->inner / (int64_t)size, dtype, size};
+    int64_t blocks = (a.each + COLUMNS - 1) / COLUMNS;
+    bool small = outer * r->n * a.each < 2 * GRAIN;
+    if (!rt__parallel(blocks, small ? blocks : 1, add_range, &a) ||
+        rt_interrupted()) {
+        return rt__interrupted(c->name, c->err);
     }
     return RT_OK;
 }

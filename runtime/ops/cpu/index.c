@@ -67,6 +67,32 @@ static rt_status mask_misfit(rt__call *c, const rt_tensor *mask, int first)
     return RT_E_INDEX;
 }
 
+/* Whether ndim dimensions from `first` are one run of equal steps. */
+static bool evenly_spaced(const rt_tensor *t, int first, int ndim)
+{
+    if (ndim == 0) {
+        return false;
+    }
+    for (int d = first; d + 1 < first + ndim; d++) {
+        if (t->strides[d] != t->strides[d + 1] * t->shape[d + 1]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Without a branch: every offset is written, and kept where the mask holds.
+ * There is room for one more than are kept. */
+static void even_offsets(int64_t *offsets, const uint8_t *m, int64_t n,
+                         int64_t stride)
+{
+    int64_t kept = 0;
+    for (int64_t i = 0; i < n; i++) {
+        offsets[kept] = i * stride;
+        kept += m[i] != 0;
+    }
+}
+
 /* Offsets of the true elements of a dense mask. */
 static rt_status mask_offsets(rt__call *c, entry *e, const rt_tensor *mask)
 {
@@ -82,6 +108,11 @@ static rt_status mask_offsets(rt__call *c, entry *e, const rt_tensor *mask)
     }
     e->ndim = 1;
     e->shape[0] = e->count = n;
+    if (evenly_spaced(self, e->first, mask->ndim)) {
+        even_offsets(e->offsets, m, mask->numel,
+                     self->strides[e->first + mask->ndim - 1]);
+        return RT_OK;
+    }
     n = 0;
     for (int64_t i = 0; i < mask->numel; i++) {
         if (m[i]) {
@@ -444,10 +475,37 @@ static void get_piece(const job *j, int64_t from, char *to)
     }
 }
 
+#define GET_SINGLES(TYPE)                                                      \
+    do {                                                                       \
+        TYPE *restrict dst = (TYPE *)j->other;                                 \
+        const TYPE *src = (const TYPE *)j->self;                               \
+        for (int64_t i = begin; i < end; i++) {                                \
+            dst[i] = src[p->index[i]];                                         \
+        }                                                                      \
+    } while (0)
+
+/* One element an index, nothing before or after. */
+static bool get_singles(const job *j, int64_t begin, int64_t end)
+{
+    const plan *p = j->p;
+    if (p->nb != 1 || p->na != 1 || (p->size != 4 && p->size != 8)) {
+        return false;
+    }
+    if (p->size == 4) {
+        GET_SINGLES(uint32_t);
+    } else {
+        GET_SINGLES(uint64_t);
+    }
+    return true;
+}
+
 static void get_range(void *ctx, int64_t begin, int64_t end)
 {
     const job *j = ctx;
     const plan *p = j->p;
+    if (get_singles(j, begin, end)) {
+        return;
+    }
     int64_t piece = p->na * (int64_t)p->size;
     for (int64_t i = begin; i < end; i++) {
         int64_t from = p->before[i / p->n] + p->index[i % p->n];

@@ -4,7 +4,8 @@ ops_kernels = \
 	%D%/backward_kernels.c %D%/backward.h \
 	%D%/convert_kernels.c \
 	%D%/elementwise_kernels.c \
-	%D%/reduce_kernels.c
+	%D%/reduce_kernels.c \
+	%D%/rows_kernels.c
 ops_kernel_cflags = $(AM_CFLAGS) $(VECTOR_CFLAGS) \
 	 -fwrapv -Wno-type-limits
 
@@ -34,3 +35,4 @@ libruntime_la_SOURCES += \
 	%D%/reduce.c %D%/reduce.h \
 	%D%/softmax.c
 libruntime_la_SOURCES += %D%/fused.c
+libruntime_la_SOURCES += %D%/rows.h

@@ -9,6 +9,8 @@
 
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/move.h"
+#include "runtime/ops/cpu/reduce.h"
+#include "runtime/ops/cpu/rows.h"
 
 #include <math.h>
 #include <string.h>
@@ -148,12 +150,31 @@ static double value(const entropy *e, const void *p, int64_t i)
     return e->wide ? ((const double *)p)[i] : (double)((const float *)p)[i];
 }
 
+/* The same where the classes are neighbours in memory. */
+static double log_sum_row(const entropy *e, int64_t base)
+{
+    rt_dtype dtype = e->wide ? RT_FLOAT64 : RT_FLOAT32;
+    const rt__reduce_table *table = RT_ISA_TABLE(reduce);
+    const char *row =
+        (const char *)e->input + base * (int64_t)rt_dtype_size(dtype);
+    rt__sum most = {0}, sum = {0};
+    table->row[RT_RED_largest][dtype](row, e->classes, 0, &most);
+    if (isinf(most.f)) {
+        return most.f;
+    }
+    table->row[RT_RED_exponentials][dtype](row, e->classes, most.f, &sum);
+    return most.f + log(sum.f);
+}
+
 /* log(sum(exp(x))) of a row; 0 for log-probabilities. */
 static double log_sum(const entropy *e, int64_t base)
 {
     double most = -INFINITY, sum = 0;
     if (e->logs) {
         return 0;
+    }
+    if (e->inner == 1) {
+        return log_sum_row(e, base);
     }
     for (int64_t k = 0; k < e->classes; k++) {
         double v = value(e, e->input, base + k * e->inner);
@@ -386,28 +407,26 @@ typedef struct squares {
     do {                                                                       \
         const TYPE *a = q->a, *b = q->b;                                       \
         TYPE *out = q->out;                                                    \
-        if (out) {                                                             \
-            for (int64_t i = from; i < to; i++) {                              \
-                out[i] = (a[i] - b[i]) * (a[i] - b[i]);                        \
-            }                                                                  \
-            break;                                                             \
-        }                                                                      \
-        double lanes[8] = {0};                                                 \
         for (int64_t i = from; i < to; i++) {                                  \
-            double d = (double)a[i] - (double)b[i];                            \
-            lanes[i & 7] += d * d;                                             \
+            out[i] = (a[i] - b[i]) * (a[i] - b[i]);                            \
         }                                                                      \
-        q->partial[block] = lanes[0] + lanes[1] + lanes[2] + lanes[3] +        \
-                            lanes[4] + lanes[5] + lanes[6] + lanes[7];         \
     } while (0)
 
 static void squares_range(void *ctx, int64_t begin, int64_t end)
 {
     const squares *q = ctx;
+    size_t size = q->wide ? 8 : 4;
+    const rt__row_fns *fns =
+        rt__row_fns_of(q->wide ? RT_FLOAT64 : RT_FLOAT32);
     for (int64_t block = begin; block < end; block++) {
         int64_t from = block * BLOCK, to = from + BLOCK;
+        size_t at = (size_t)from * size;
         to = to < q->n ? to : q->n;
-        if (q->wide) {
+        if (!q->out) {
+            q->partial[block] = fns->distance((const char *)q->a + at,
+                                              (const char *)q->b + at,
+                                              to - from);
+        } else if (q->wide) {
             SQUARES(double);
         } else {
             SQUARES(float);

@@ -4,7 +4,8 @@
 #include "runtime/ops/cpu/move.h"
 
 #include "runtime/base/pool.h"
-#include "runtime/ops/iterator.h"
+#include "runtime/ops/cpu/elementwise.h"
+#include "runtime/ops/cpu/rows.h"
 
 #include <string.h>
 
@@ -24,137 +25,24 @@ int64_t rt__product(const int64_t *shape, int from, int to)
     return n;
 }
 
-/* --- strided copy ------------------------------------------------------------ */
-
-#define COPY_LOOP(TYPE)                                                        \
-    static void copy_##TYPE(void *ctx, char *const *data,                      \
-                            const int64_t *strides, int64_t n)                 \
-    {                                                                          \
-        (void)ctx;                                                             \
-        char *restrict d = data[0];                                            \
-        const char *s = data[1];                                               \
-        int64_t sd = strides[0], ss = strides[1];                              \
-        if (sd == (int64_t)sizeof(TYPE) && ss == sd) {                         \
-            memmove(d, s, (size_t)n * sizeof(TYPE));                           \
-            return;                                                            \
-        }                                                                      \
-        for (int64_t i = 0; i < n; i++) {                                      \
-            *(TYPE *)(d + i * sd) = *(const TYPE *)(s + i * ss);               \
-        }                                                                      \
-    }
-COPY_LOOP(uint8_t)
-COPY_LOOP(uint16_t)
-COPY_LOOP(uint32_t)
-COPY_LOOP(uint64_t)
-
-static rt__inner_fn copy_loop(size_t size)
-{
-    switch (size) {
-    case 1:
-        return copy_uint8_t;
-    case 2:
-        return copy_uint16_t;
-    case 4:
-        return copy_uint32_t;
-    default:
-        return copy_uint64_t;
-    }
-}
+/* --- copies: elementwise.c's, under the names that say what is meant ------------ */
 
 rt_status rt__move(rt_tensor *dst, rt_tensor *src, const char *name,
                    rt_error *err)
 {
-    rt__iter it;
-    rt_tensor *both[2] = {dst, src};
-    if (dst->numel == 0) {
-        return RT_OK;
-    }
-    rt__iter_init(&it, both, 2);
-    return rt__iter_run(&it, copy_loop(rt_dtype_size(dst->dtype)), NULL, name,
-                        err);
+    return rt__copy(name, dst, src, err);
 }
 
 rt_status rt__dense(rt_tensor **out, rt_tensor *t, const char *name,
                     rt_error *err)
 {
-    rt_tensor *copy = NULL;
-    rt_status s;
-    if (t->flags & RT_F_CONTIGUOUS) {
-        *out = rt_retain(t);
-        return RT_OK;
-    }
-    s = rt_tensor_new(&copy, t->dtype, t->ndim, t->shape, err);
-    if (s == RT_OK) {
-        s = rt__move(copy, t, name, err);
-    }
-    if (s != RT_OK) {
-        rt_release(copy);
-        return s;
-    }
-    *out = copy;
-    return RT_OK;
-}
-
-/* --- conversion ---------------------------------------------------------------- */
-
-typedef struct conversion {
-    rt_dtype from, to;
-    const char *src;
-    char *dst;
-} conversion;
-
-static void convert_range(void *ctx, int64_t begin, int64_t end)
-{
-    conversion *c = ctx;
-    size_t sf = rt_dtype_size(c->from), st = rt_dtype_size(c->to);
-    const char *src = c->src + (size_t)begin * sf;
-    char *dst = c->dst + (size_t)begin * st;
-    bool floats = rt_dtype_is_floating(c->from);
-    for (int64_t i = begin; i < end; i++, src += sf, dst += st) {
-        if (rt_dtype_is_floating(c->to)) {
-            rt__store_float(c->to, dst, floats
-                                            ? rt__load_float(c->from, src)
-                                            : (double)rt__load_int(c->from, src));
-        } else if (floats) {
-            double v = rt__load_float(c->from, src);
-            rt__store_int(c->to, dst, c->to == RT_BOOL ? v != 0 : (int64_t)v);
-        } else {
-            rt__store_int(c->to, dst, rt__load_int(c->from, src));
-        }
-    }
-}
-
-/* Both dense, of one shape. */
-static rt_status convert(rt_tensor *dst, const rt_tensor *src,
-                         const char *name, rt_error *err)
-{
-    conversion c = {src->dtype, dst->dtype, src->data, dst->data};
-    if (!rt__parallel(src->numel, 16384, convert_range, &c)) {
-        return rt__interrupted(name, err);
-    }
-    return RT_OK;
+    return rt__contiguous_as(out, t, (rt_dtype)t->dtype, name, err);
 }
 
 rt_status rt__dense_as(rt_tensor **out, rt_tensor *t, rt_dtype dtype,
                        const char *name, rt_error *err)
 {
-    rt_tensor *dense = NULL, *result = NULL;
-    rt_status s = rt__dense(&dense, t, name, err);
-    if (s != RT_OK || t->dtype == dtype) {
-        *out = dense;
-        return s;
-    }
-    s = rt_tensor_new(&result, dtype, t->ndim, t->shape, err);
-    if (s == RT_OK) {
-        s = convert(result, dense, name, err);
-    }
-    rt_release(dense);
-    if (s != RT_OK) {
-        rt_release(result);
-        return s;
-    }
-    *out = result;
-    return RT_OK;
+    return rt__contiguous_as(out, t, dtype, name, err);
 }
 
 rt_dtype rt__compute_dtype(const rt_tensor *t)
@@ -176,7 +64,7 @@ rt_status rt__finish_work(rt_status s, rt_tensor *work, rt_tensor *result,
                           const char *name, rt_error *err)
 {
     if (s == RT_OK && work != result) {
-        s = convert(result, work, name, err);
+        s = rt__copy(name, result, work, err);
     }
     rt_release(work);
     return s;
@@ -342,10 +230,8 @@ void rt__add_row(rt_dtype dtype, void *dst, const void *src, int64_t n)
         ADD_LOOP(uint64_t);
         break;
     case RT_FLOAT32:
-        ADD_LOOP(float);
-        break;
     case RT_FLOAT64:
-        ADD_LOOP(double);
+        rt__row_fns_of(dtype)->add(dst, src, n);
         break;
     default:
         add_half(dtype, dst, src, n);

@@ -6,71 +6,10 @@
  */
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/move.h"
+#include "runtime/ops/cpu/rows.h"
 
 #include <math.h>
 #include <string.h>
-
-#define LANES 16    /* independent sums, so that the loops are vectorised */
-
-/* --- moments ------------------------------------------------------------------ */
-
-#define MOMENTS(TYPE)                                                          \
-    static void moments_##TYPE(const TYPE *x, int64_t n, double *mean,         \
-                               double *m2)                                     \
-    {                                                                          \
-        TYPE lanes[LANES] = {0};                                               \
-        double sum = 0, squares = 0;                                           \
-        int64_t i = 0;                                                         \
-        for (; i + LANES <= n; i += LANES) {                                   \
-            for (int k = 0; k < LANES; k++) {                                  \
-                lanes[k] += x[i + k];                                          \
-            }                                                                  \
-        }                                                                      \
-        for (int k = 0; k < LANES; k++) {                                      \
-            sum += (double)lanes[k];                                           \
-            lanes[k] = 0;                                                      \
-        }                                                                      \
-        for (int64_t j = i; j < n; j++) {                                      \
-            sum += (double)x[j];                                               \
-        }                                                                      \
-        *mean = sum / (double)n;                                               \
-        TYPE centre = (TYPE)*mean;                                             \
-        for (i = 0; i + LANES <= n; i += LANES) {                              \
-            for (int k = 0; k < LANES; k++) {                                  \
-                TYPE d = x[i + k] - centre;                                    \
-                lanes[k] += d * d;                                             \
-            }                                                                  \
-        }                                                                      \
-        for (int k = 0; k < LANES; k++) {                                      \
-            squares += (double)lanes[k];                                       \
-        }                                                                      \
-        for (; i < n; i++) {                                                   \
-            double d = (double)x[i] - *mean;                                   \
-            squares += d * d;                                                  \
-        }                                                                      \
-        *m2 = squares;                                                         \
-    }
-MOMENTS(float)
-MOMENTS(double)
-
-/* y = (x - mean) * scale * w + b; w and b may be NULL. */
-#define APPLY(TYPE)                                                            \
-    static void apply_##TYPE(TYPE *y, const TYPE *x, int64_t n, double mean,   \
-                             double scale, const TYPE *w, const TYPE *b)       \
-    {                                                                          \
-        TYPE m = (TYPE)mean, s = (TYPE)scale;                                  \
-        for (int64_t i = 0; i < n; i++) {                                      \
-            y[i] = (x[i] - m) * s;                                             \
-        }                                                                      \
-        for (int64_t i = 0; w && i < n; i++) {                                 \
-            y[i] *= w[i];                                                      \
-        }                                                                      \
-        for (int64_t i = 0; b && i < n; i++) {                                 \
-            y[i] += b[i];                                                      \
-        }                                                                      \
-    }
-APPLY(float)
-APPLY(double)
 
 /* --- layer_norm -------------------------------------------------------------------- */
 
@@ -144,34 +83,28 @@ RT_INFER(layer_norm)
 }
 
 typedef struct layer {
-    const void *x, *w, *b;
-    void *y, *mean, *rstd;
+    const char *x, *w, *b;
+    char *y;
+    rt_tensor *mean, *rstd;
     int64_t n;
     double eps;
-    bool wide;
+    const rt__row_fns *fns;
 } layer;
-
-#define LAYER_ROW(TYPE)                                                        \
-    do {                                                                       \
-        const TYPE *x = (const TYPE *)l->x + row * l->n;                       \
-        moments_##TYPE(x, l->n, &mean, &m2);                                   \
-        rstd = 1 / sqrt(m2 / (double)l->n + l->eps);                           \
-        apply_##TYPE((TYPE *)l->y + row * l->n, x, l->n, mean, rstd, l->w,     \
-                     l->b);                                                    \
-        ((TYPE *)l->mean)[row] = (TYPE)mean;                                   \
-        ((TYPE *)l->rstd)[row] = (TYPE)rstd;                                   \
-    } while (0)
 
 static void layer_range(void *ctx, int64_t begin, int64_t end)
 {
     const layer *l = ctx;
+    size_t size = rt_dtype_size(l->mean->dtype);
     for (int64_t row = begin; row < end; row++) {
-        double mean, m2, rstd;
-        if (l->wide) {
-            LAYER_ROW(double);
-        } else {
-            LAYER_ROW(float);
-        }
+        size_t at = (size_t)(row * l->n) * size;
+        double mean, m2;
+        l->fns->moments(l->x + at, l->n, &mean, &m2);
+        double rstd = 1 / sqrt(m2 / (double)l->n + l->eps);
+        l->fns->normalise(l->y + at, l->x + at, l->n, mean, rstd, l->w, l->b);
+        rt__store_float(l->mean->dtype, l->mean->data + (size_t)row * size,
+                        mean);
+        rt__store_float(l->rstd->dtype, l->rstd->data + (size_t)row * size,
+                        rstd);
     }
 }
 
@@ -203,8 +136,8 @@ RT_KERNEL(layer_norm)
     if (s == RT_OK) {
         int64_t n = rt__product(c->a[1].ints, 0, c->a[1].count);
         layer l = {x->data, w ? w->data : NULL, b ? b->data : NULL, y->data,
-                   c->r[1].t->data, c->r[2].t->data, n, rt__arg_float(c, 4),
-                   wide == RT_FLOAT64};
+                   c->r[1].t, c->r[2].t, n, rt__arg_float(c, 4),
+                   rt__row_fns_of(wide)};
         if (!rt__parallel(self->numel / n, 16384 / n + 1, layer_range, &l)) {
             s = rt__interrupted(c->name, c->err);
         }
@@ -274,13 +207,15 @@ RT_INFER(batch_norm)
 }
 
 typedef struct batch {
-    const void *x;
-    void *y;
+    const char *x;
+    char *y;
     const double *w, *b;        /* NULL: 1 and 0 */
     double *mean, *var;         /* per channel: used statistics (var biased) */
     int64_t n, channels, inner;
     double eps;
-    bool wide, training;
+    size_t size;
+    const rt__row_fns *fns;
+    bool training;
 } batch;
 
 /* Chan's way of joining the moments of two parts. */
@@ -292,33 +227,24 @@ static void join_moments(double *mean, double *m2, double n0, double mean1,
     *m2 += m21 + step * step * n0 * n1 / n;
 }
 
+/* Bytes from the start to the plane of one image's channel. */
+static size_t plane_at(const batch *t, int64_t image, int64_t ch)
+{
+    return (size_t)((image * t->channels + ch) * t->inner) * t->size;
+}
+
 static void channel_moments(const batch *t, int64_t ch)
 {
     double mean = 0, m2 = 0, count = 0;
     for (int64_t i = 0; i < t->n; i++) {
         double mean1, m21;
-        int64_t at = (i * t->channels + ch) * t->inner;
-        if (t->wide) {
-            moments_double((const double *)t->x + at, t->inner, &mean1, &m21);
-        } else {
-            moments_float((const float *)t->x + at, t->inner, &mean1, &m21);
-        }
+        t->fns->moments(t->x + plane_at(t, i, ch), t->inner, &mean1, &m21);
         join_moments(&mean, &m2, count, mean1, m21, (double)t->inner);
         count += (double)t->inner;
     }
     t->mean[ch] = mean;
     t->var[ch] = m2 / count;
 }
-
-#define BATCH_ROW(TYPE)                                                        \
-    do {                                                                       \
-        TYPE a = (TYPE)scale, o = (TYPE)offset;                                \
-        const TYPE *x = (const TYPE *)t->x + at;                               \
-        TYPE *y = (TYPE *)t->y + at;                                           \
-        for (int64_t k = 0; k < t->inner; k++) {                               \
-            y[k] = x[k] * a + o;                                               \
-        }                                                                      \
-    } while (0)
 
 static void channel_range(void *ctx, int64_t begin, int64_t end)
 {
@@ -330,12 +256,8 @@ static void channel_range(void *ctx, int64_t begin, int64_t end)
         double scale = 1 / sqrt(t->var[ch] + t->eps) * (t->w ? t->w[ch] : 1);
         double offset = (t->b ? t->b[ch] : 0) - t->mean[ch] * scale;
         for (int64_t i = 0; i < t->n; i++) {
-            int64_t at = (i * t->channels + ch) * t->inner;
-            if (t->wide) {
-                BATCH_ROW(double);
-            } else {
-                BATCH_ROW(float);
-            }
+            size_t at = plane_at(t, i, ch);
+            t->fns->affine(t->y + at, t->x + at, t->inner, scale, offset);
         }
     }
 }
@@ -424,7 +346,8 @@ RT_KERNEL(batch_norm)
                    .b = b ? (const double *)b->data : NULL,
                    .channels = self->shape[1],
                    .inner = rt__product(self->shape, 2, self->ndim),
-                   .eps = rt__arg_float(c, B_EPS), .wide = wide == RT_FLOAT64,
+                   .eps = rt__arg_float(c, B_EPS),
+                   .size = rt_dtype_size(wide), .fns = rt__row_fns_of(wide),
                    .training = c->a[B_TRAINING].i != 0};
         s = run_batch(c, &t);
     }
