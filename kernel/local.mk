@@ -26,4 +26,10 @@ libkernel_la_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
 libkernel_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 libkernel_la_LIBADD = libprotocol.la
 
+bin_PROGRAMS += rustorch rustorch-kernel
+rustorch_SOURCES = %reldir%/command.c
+rustorch_LDADD = libkernel.la liblang.la libruntime.la
+rustorch_kernel_SOURCES = %reldir%/main.c
+rustorch_kernel_LDADD = libkernel.la liblang.la libruntime.la
+
 include tests/kernel/local.mk

@@ -5,7 +5,7 @@ RUSTORCH_TEST_KERNEL chooses the kernel that the tests drive.
 """
 import os
 
-KERNEL = os.environ.get("RUSTORCH_TEST_KERNEL", "double")
+KERNEL = os.environ.get("RUSTORCH_TEST_KERNEL", "rustorch")
 
 CELLS = {
     "rustorch": dict(
