@@ -23,14 +23,28 @@ static void storage_release(rt__storage *s)
     rt_free(s);
 }
 
+/* Small elements live right behind their storage: one allocation less. */
+#define EMBEDDED 1024
+
+static void embedded(void *ctx)
+{
+}
+
 static rt__storage *storage_new(size_t bytes)
 {
-    rt__storage *s = rt_alloc(sizeof *s);
+    size_t head = (sizeof(rt__storage) + 63) & ~(size_t)63;
+    bool small = bytes <= EMBEDDED;
+    rt__storage *s = rt_alloc(small ? head + bytes : sizeof *s);
     if (!s) {
         return NULL;
     }
     *s = (rt__storage){.refs = 1, .bytes = bytes, .device = {RT_CPU, -1}};
-    s->data = rt_alloc(bytes ? bytes : 1);
+    if (small) {
+        s->data = (char *)s + head;
+        s->destroy = embedded;
+        return s;
+    }
+    s->data = rt_alloc(bytes);
     if (!s->data) {
         rt_free(s);
         return NULL;

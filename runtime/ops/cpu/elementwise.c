@@ -209,19 +209,15 @@ static rt_status separate(const char *name, rt_tensor **t, int n,
     return RT_OK;
 }
 
-rt_status rt__elementwise(const char *name, rt__ew op, rt_dtype compute,
-                          rt_tensor *out, rt_tensor *const *in, int n,
-                          const rt__params *p, rt_error *err)
+/* Operands of any layout and dtype. */
+static rt_status run_any(const char *name, rt__ew op, rt_dtype k,
+                         rt__elementwise_fn fn, rt_tensor *out,
+                         rt_tensor *const *in, int n, const rt__params *p,
+                         rt_error *err)
 {
-    static const rt__params none;
-    rt_dtype k = is_half(compute) ? RT_FLOAT32 : compute;
     const rt__convert_table *convert = RT_ISA_TABLE(convert);
     rt_tensor *t[OPERANDS] = {out}, *owned[OPERANDS] = {NULL};
-    job j = {.fn = RT_ISA_TABLE(elementwise)->fn[op][k], .p = p ? p : &none,
-             .n = n + 1};
-    if (!j.fn) {
-        return no_kernel(name, compute, err);
-    }
+    job j = {.fn = fn, .p = p, .n = n + 1};
     bool shared = false;
     for (int i = 0; i <= n; i++) {
         t[i] = i ? in[i - 1] : out;
@@ -242,6 +238,52 @@ rt_status rt__elementwise(const char *name, rt__ew op, rt_dtype compute,
         rt_release(owned[i]);
     }
     return s;
+}
+
+/* Whether t is dense and of this dtype and size, and can be read while out is
+ * written. */
+static bool is_plain(const rt_tensor *t, const rt_tensor *out, rt_dtype dtype)
+{
+    return t->dtype == dtype && (t->flags & RT_F_CONTIGUOUS) &&
+           t->numel == out->numel &&
+           (t->storage != out->storage || t->data == out->data);
+}
+
+/* The most common call by far: small dense operands of the kernel's dtype. */
+static bool run_plain(rt__elementwise_fn fn, rt__ew op, rt_dtype k,
+                      rt_tensor *out, rt_tensor *const *in, int n,
+                      const rt__params *p)
+{
+    void *d[OPERANDS] = {out->data};
+    if (out->numel > GRAIN || op == RT_EW_where ||
+        !is_plain(out, out, gives_bool[op] ? RT_BOOL : k)) {
+        return false;
+    }
+    for (int i = 0; i < n; i++) {
+        if (!is_plain(in[i], out, k)) {
+            return false;
+        }
+        d[i + 1] = in[i]->data;
+    }
+    fn(d, out->numel, p);
+    return true;
+}
+
+rt_status rt__elementwise(const char *name, rt__ew op, rt_dtype compute,
+                          rt_tensor *out, rt_tensor *const *in, int n,
+                          const rt__params *p, rt_error *err)
+{
+    static const rt__params none;
+    rt_dtype k = is_half(compute) ? RT_FLOAT32 : compute;
+    rt__elementwise_fn fn = RT_ISA_TABLE(elementwise)->fn[op][k];
+    p = p ? p : &none;
+    if (!fn) {
+        return no_kernel(name, compute, err);
+    }
+    if (run_plain(fn, op, k, out, in, n, p)) {
+        return RT_OK;
+    }
+    return run_any(name, op, k, fn, out, in, n, p, err);
 }
 
 /* --- copying --------------------------------------------------------------------- */

@@ -254,22 +254,32 @@ SOFTMAX_ROW(f64, double, exp)
         }                                                                      \
         for (int64_t r = 0; r < rows; r++) {                                   \
             const T *line = x + r * stride;                                    \
-            T *row = out + r * stride;                                         \
+            T e[RT_COLUMNS];                                                   \
             RT_VECTORISE                                                       \
             for (int w = 0; w < width; w++) {                                  \
-                T shifted = line[w] - best[w], e = EXP(shifted);               \
-                row[w] = logarithm ? shifted : e;                              \
-                sum[w] += e;                                                   \
+                e[w] = EXP(line[w] - best[w]);                                 \
+                sum[w] += e[w];                                                \
+            }                                                                  \
+            if (!logarithm) {                                                  \
+                memcpy(out + r * stride, e, (size_t)width * sizeof *e);        \
             }                                                                  \
         }                                                                      \
         for (int w = 0; w < width; w++) {                                      \
             sum[w] = logarithm ? (T)log((double)sum[w]) : 1 / sum[w];          \
         }                                                                      \
         for (int64_t r = 0; r < rows; r++) {                                   \
+            const T *line = x + r * stride;                                    \
             T *row = out + r * stride;                                         \
+            if (logarithm) {                                                   \
+                RT_VECTORISE                                                   \
+                for (int w = 0; w < width; w++) {                              \
+                    row[w] = (line[w] - best[w]) - sum[w];                     \
+                }                                                              \
+                continue;                                                      \
+            }                                                                  \
             RT_VECTORISE                                                       \
             for (int w = 0; w < width; w++) {                                  \
-                row[w] = logarithm ? row[w] - sum[w] : row[w] * sum[w];        \
+                row[w] *= sum[w];                                              \
             }                                                                  \
         }                                                                      \
     }

@@ -115,21 +115,36 @@ RT_KERNEL(log_softmax)
 
 /* --- running sums and products --------------------------------------------------- */
 
-/* Floats run in float64 and are rounded at each step, as PyTorch does. */
-#define SCAN_BAND(T, A)                                                        \
+/* Floats run in float64 and are rounded at each step, as PyTorch does. STEP
+ * joins the running value s and the element v. */
+#define SCAN(T, A, STEP)                                                       \
     do {                                                                       \
-        A acc[SCAN_COLUMNS];                                                   \
+        A acc[SCAN_COLUMNS], s = a->flag;                                      \
         T *x = (T *)(void *)a->work->data + at;                                \
         for (int w = 0; w < width; w++) {                                      \
             acc[w] = a->flag;                                                  \
         }                                                                      \
-        for (int64_t r = 0; r < a->length; r++, x += a->inner) {               \
+        for (int64_t r = 0; a->inner == 1 && r < a->length; r++) {             \
+            A v = (A)x[r];                                                     \
+            s = STEP;                                                          \
+            x[r] = (T)s;                                                       \
+        }                                                                      \
+        for (int64_t r = 0; a->inner != 1 && r < a->length;                    \
+             r++, x += a->inner) {                                             \
             for (int w = 0; w < width; w++) {                                  \
-                acc[w] = a->flag ? acc[w] * (A)x[w] : acc[w] + (A)x[w];        \
+                A v = (A)x[w];                                                 \
+                s = acc[w];                                                    \
+                acc[w] = STEP;                                                 \
                 x[w] = (T)acc[w];                                              \
             }                                                                  \
         }                                                                      \
     } while (0)
+#define SCAN_BAND(T, A)                                                        \
+    if (a->flag) {                                                             \
+        SCAN(T, A, s *v);                                                      \
+    } else {                                                                   \
+        SCAN(T, A, s + v);                                                     \
+    }
 
 static void scan_bands(void *ctx, int64_t begin, int64_t end)
 {
