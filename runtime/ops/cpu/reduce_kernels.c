@@ -9,20 +9,29 @@
 
 #define LANES 64
 
+#define RUN 16      /* additions before a lane is set aside: a tree of sums */
+
 /* Sum of `expr` over v = x[i]; m is a parameter. Short rows add in float64. */
 #define LANE_SUM(id, T, expr)                                                  \
     static void id(const void *row, int64_t n, double p, rt__sum *s)           \
     {                                                                          \
         const T *x = row, m = (T)p;                                            \
-        T lane[LANES] = {0};                                                   \
+        T lane[LANES] = {0}, run[LANES];                                       \
         double total = 0;                                                      \
-        int64_t i = 0;                                                         \
+        int64_t i = 0, whole = n - n % LANES;                                  \
         (void)m;                                                               \
-        for (; i + LANES <= n; i += LANES) {                                   \
-            RT_VECTORISE                                                       \
+        while (i < whole) {                                                    \
+            int64_t end = i + LANES * RUN < whole ? i + LANES * RUN : whole;   \
+            memset(run, 0, sizeof run);                                        \
+            for (; i < end; i += LANES) {                                      \
+                RT_VECTORISE                                                   \
+                for (int l = 0; l < LANES; l++) {                              \
+                    T v = x[i + l];                                            \
+                    run[l] += (expr);                                          \
+                }                                                              \
+            }                                                                  \
             for (int l = 0; l < LANES; l++) {                                  \
-                T v = x[i + l];                                                \
-                lane[l] += (expr);                                             \
+                lane[l] += run[l];                                             \
             }                                                                  \
         }                                                                      \
         for (int l = 0; i && l < LANES; l++) {                                 \
@@ -146,9 +155,9 @@ BEST(smallest_i64, int64_t, i, <)
 BEST(smallest_f32, float, f, <)
 BEST(smallest_f64, double, f, <)
 
-/* --- columns ------------------------------------------------------------------ */
+/* --- columns -------------------------------------------------------------- */
 
-#define RUN 64     /* rows added in the element type before float64 takes over */
+#define ROW_RUN 64     /* rows added in the element type before float64 */
 
 #define COLUMN_SUM(id, T)                                                      \
     static void id(const void *first, int64_t rows, int64_t stride, int width, \
@@ -158,9 +167,9 @@ BEST(smallest_f64, double, f, <)
         for (int w = 0; w < width; w++) {                                      \
             total[w] = 0;                                                      \
         }                                                                      \
-        for (int64_t start = 0; start < rows; start += RUN) {                  \
+        for (int64_t start = 0; start < rows; start += ROW_RUN) {              \
             T part[RT_COLUMNS] = {0};                                          \
-            int64_t end = start + RUN < rows ? start + RUN : rows;             \
+            int64_t end = start + ROW_RUN < rows ? start + ROW_RUN : rows;     \
             for (int64_t r = start; r < end; r++) {                            \
                 const T *line = x + r * stride;                                \
                 RT_VECTORISE                                                   \
@@ -176,7 +185,7 @@ BEST(smallest_f64, double, f, <)
 COLUMN_SUM(column_sum_f32, float)
 COLUMN_SUM(column_sum_f64, double)
 
-/* --- softmax -------------------------------------------------------------------- */
+/* --- softmax -------------------------------------------------------------- */
 
 /* The largest element, or NaN. */
 #define ROW_MAX(id, T)                                                         \
@@ -286,7 +295,7 @@ SOFTMAX_ROW(f64, double, exp)
 SOFTMAX_COLUMNS(f32, float, v_exp)
 SOFTMAX_COLUMNS(f64, double, exp)
 
-/* --- the table ---------------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------ */
 
 #define FLOATS(name) [RT_FLOAT32] = name##_f32, [RT_FLOAT64] = name##_f64
 #define ALL(name)                                                              \

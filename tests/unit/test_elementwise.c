@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT
+ * Elementwise ops: accuracy against float64 for every instruction set, layouts,
+ * dtypes, in-place forms and errors.
+ */
+#include "runtime/ops/cpu/elementwise.h"
+#include "tests/unit/tensors.h"
+
+/* --- accuracy ---------------------------------------------------------------- */
+
+static double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+static double gelu(double x)
+{
+    return 0.5 * x * erfc(-x * M_SQRT1_2);
+}
+
+static double silu(double x)
+{
+    return x * sigmoid(x);
+}
+
+static const struct {
+    const char *name;
+    rt__ew op;
+    double (*exact)(double x);
+    double low, high, ulps;
+} functions[] = {
+    {"exp", RT_EW_exp, exp, -104, 89, 2},
+    {"exp2", RT_EW_exp2, exp2, -126, 128, 2},
+    {"expm1", RT_EW_expm1, expm1, -20, 88, 2},
+    {"expm1 near 0", RT_EW_expm1, expm1, -1e-3, 1e-3, 2},
+    {"log", RT_EW_log, log, 1e-38, 1e4, 2},
+    {"log near 1", RT_EW_log, log, 0.7, 1.4, 2},
+    {"log2", RT_EW_log2, log2, 0.5, 3, 2},
+    {"log10", RT_EW_log10, log10, 1e-3, 1e3, 2.5},
+    {"log1p", RT_EW_log1p, log1p, -0.9, 3, 2.5},
+    {"log1p near 0", RT_EW_log1p, log1p, -1e-4, 1e-4, 2.5},
+    {"sin", RT_EW_sin, sin, -100, 100, 2},
+    {"sin of large numbers", RT_EW_sin, sin, 1e4, 9e5, 2},
+    {"cos", RT_EW_cos, cos, -100, 100, 2},
+    {"tanh", RT_EW_tanh, tanh, -10, 10, 2.5},
+    {"tanh near 0", RT_EW_tanh, tanh, -0.01, 0.01, 2.5},
+    {"sigmoid", RT_EW_sigmoid, sigmoid, -80, 80, 3},
+    {"erf", RT_EW_erf, erf, -4, 4, 2.5},
+    {"silu", RT_EW_silu, silu, -80, 80, 3.5},
+    {"sqrt", RT_EW_sqrt, sqrt, 0, 1e6, 0.51},
+    {"tan", RT_EW_tan, tan, -3, 3, 1},
+    {"atan", RT_EW_atan, atan, -30, 30, 1},
+};
+
+/* Distance in units of the last place of the exact value. */
+static double ulps(float got, double exact)
+{
+    float nearest = (float)exact;
+    if (nearest == got) {
+        return fabs((double)got - exact) == 0 ? 0 : 0.5;
+    }
+    int e;
+    frexp(exact, &e);
+    double unit = ldexp(1, e - 24 < -149 ? -149 : e - 24);
+    return fabs((double)got - exact) / unit;
+}
+
+static double worst_error(rt__isa isa, int f)
+{
+    enum { N = 20011 };
+    static float x[N], y[N];
+    static const rt__params none;
+    double worst = 0;
+    for (int i = 0; i < N; i++) {
+        x[i] = (float)(functions[f].low + (functions[f].high - functions[f].low) *
+                                              i / (N - 1.0));
+    }
+    void *data[] = {y, x};
+    rt__elementwise_tables[isa]->fn[functions[f].op][RT_FLOAT32](data, N, &none);
+    for (int i = 0; i < N; i++) {
+        double u = ulps(y[i], functions[f].exact((double)x[i]));
+        worst = u > worst ? u : worst;
+    }
+    return worst;
+}
+
+CASE(float32_functions_keep_their_bounds_on_every_instruction_set)
+{
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        for (size_t f = 0; f < sizeof functions / sizeof *functions; f++) {
+            double worst = worst_error((rt__isa)isa, (int)f);
+            if (!(worst <= functions[f].ulps)) {
+                UNIT_FAIL("%s on instruction set %d is %.2f ulp off, bound %.2f",
+                          functions[f].name, isa, worst, functions[f].ulps);
+            }
+        }
+    }
+}
+
+CASE(gelu_stays_within_an_absolute_bound)
+{
+    rt_tensor *x = noise(RT_FLOAT32, SHAPE(4001), 3), *r[1];
+    for (int i = 0; i < 4001; i++) {
+        put(x, i, (i - 2000) * 0.004);
+    }
+    for (int simd = 0; simd < 2; simd++) {
+        rt_set_simd_enabled(simd);
+        rt_value v[RT_MAX_RESULTS], a[] = {T(x)};
+        CHECK_OK(rt_call(rt_op_find("gelu"), a, 1, v, &err), err);
+        r[0] = v[0].t;
+        for (int i = 0; i < 4001; i++) {
+            CHECK_NEAR(((float *)r[0]->data)[i],
+                       gelu((double)((float *)x->data)[i]), 5e-7);
+        }
+        rt_release(r[0]);
+    }
+    rt_set_simd_enabled(true);
+    rt_release(x);
+}
+
+/* One float through one function, on every instruction set. */
+static void check_edge(rt__ew op, float x, float want)
+{
+    static const rt__params none;
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        float in[19], out[19];
+        for (int i = 0; i < 19; i++) {
+            in[i] = x;
+        }
+        void *data[] = {out, in};
+        rt__elementwise_tables[isa]->fn[op][RT_FLOAT32](data, 19, &none);
+        for (int i = 0; i < 19; i += 18) {   /* in the vector and in the tail */
+            bool same = out[i] == want || (isnan(out[i]) && isnan(want));
+            if (!same || (!isnan(want) && !signbit(out[i]) != !signbit(want))) {
+                UNIT_FAIL("op %d of %g on instruction set %d is %g, expected %g",
+                          op, (double)x, isa, (double)out[i], (double)want);
+            }
+        }
+    }
+}
+
+CASE(infinities_nans_and_zeros_have_their_values)
+{
+    const float inf = INFINITY, nan = NAN;
+    check_edge(RT_EW_exp, inf, inf);
+    check_edge(RT_EW_exp, -inf, 0);
+    check_edge(RT_EW_exp, nan, nan);
+    check_edge(RT_EW_exp, 0, 1);
+    check_edge(RT_EW_exp, 90, inf);
+    check_edge(RT_EW_exp, -105, 0);
+    check_edge(RT_EW_log, 0, -inf);
+    check_edge(RT_EW_log, -1, nan);
+    check_edge(RT_EW_log, inf, inf);
+    check_edge(RT_EW_log, nan, nan);
+    check_edge(RT_EW_log, 0x1p-140f, (float)(-140 * M_LN2));
+    check_edge(RT_EW_log1p, -1, -inf);
+    check_edge(RT_EW_log1p, inf, inf);
+    check_edge(RT_EW_tanh, inf, 1);
+    check_edge(RT_EW_tanh, -inf, -1);
+    check_edge(RT_EW_tanh, nan, nan);
+    check_edge(RT_EW_tanh, -0.f, -0.f);
+    check_edge(RT_EW_erf, inf, 1);
+    check_edge(RT_EW_erf, -inf, -1);
+    check_edge(RT_EW_erf, nan, nan);
+    check_edge(RT_EW_expm1, -inf, -1);
+    check_edge(RT_EW_expm1, inf, inf);
+    check_edge(RT_EW_sigmoid, -inf, 0);
+    check_edge(RT_EW_sigmoid, inf, 1);
+    check_edge(RT_EW_sin, inf, nan);
+    check_edge(RT_EW_sin, 1e30f, (float)sin((double)1e30f));
+    check_edge(RT_EW_relu, nan, nan);
+    check_edge(RT_EW_relu, -1, 0);
+    check_edge(RT_EW_sqrt, -1, nan);
+    check_edge(RT_EW_abs, -0.f, 0);
+}
+
+CASE(all_instruction_sets_agree_on_arithmetic)
+{
+    enum { N = 1003 };
+    static float a[N], b[N], first[N], out[N];
+    static const rt__params p = {.f = {0.75, 2}};
+    static const rt__ew ops[] = {RT_EW_add, RT_EW_sub, RT_EW_mul, RT_EW_div,
+                                 RT_EW_maximum, RT_EW_minimum, RT_EW_remainder,
+                                 RT_EW_floor_divide, RT_EW_fmod, RT_EW_floor,
+                                 RT_EW_ceil, RT_EW_round, RT_EW_trunc,
+                                 RT_EW_clamp, RT_EW_square, RT_EW_sign};
+    for (int i = 0; i < N; i++) {
+        a[i] = (float)((i * 37 % 1001) - 500) / 8;
+        b[i] = (float)((i * 53 % 991) - 495) / 4 + 0.125f;
+    }
+    a[5] = NAN;
+    b[6] = NAN;
+    for (size_t k = 0; k < sizeof ops / sizeof *ops; k++) {
+        for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+            void *data[] = {isa ? out : first, a, b};
+            rt__elementwise_tables[isa]->fn[ops[k]][RT_FLOAT32](data, N, &p);
+            if (isa && memcmp(out, first, sizeof out) != 0) {
+                UNIT_FAIL("op %d differs on instruction set %d", ops[k], isa);
+            }
+        }
+    }
+}
+
+/* --- calls ---------------------------------------------------------------------- */
+
+static rt_tensor *call(const char *name, rt_value a, rt_value b)
+{
+    rt_value args[] = {a, b}, r[RT_MAX_RESULTS] = {{0}};
+    CHECK_OK(rt_call(rt_op_find(name), args, b.kind ? 2 : 1, r, &err), err);
+    return r[0].kind == RT_K_TENSOR ? r[0].t : NULL;
+}
+
+CASE(operands_broadcast_and_may_have_any_strides)
+{
+    int64_t turned[] = {4, 3}, strides[] = {1, 4};
+    rt_tensor *x = counting(RT_FLOAT32, SHAPE(3, 4)), *xt = NULL;
+    rt_tensor *row = counting(RT_FLOAT32, SHAPE(3));
+    CHECK_OK(rt_tensor_view(&xt, x, 2, turned, strides, 0, &err), err);
+    rt_tensor *sum = call("add", T(xt), T(row));
+    CHECK_INT(sum->shape[0], 4);
+    for (int i = 0; i < 4; i++) {
+        for (int j = 0; j < 3; j++) {
+            CHECK_NEAR(at(sum, i * 3 + j),
+                       j * 4 + i + j, 0);
+        }
+    }
+    rt_release(sum);
+    rt_release(xt);
+    rt_release(x);
+    rt_release(row);
+}
+
+CASE(mixed_dtypes_follow_promotion)
+{
+    rt_tensor *i = counting(RT_INT32, SHAPE(5)), *h = counting(RT_FLOAT16, SHAPE(5));
+    rt_tensor *u = counting(RT_UINT8, SHAPE(5));
+    struct {
+        const char *op;
+        rt_value a, b;
+        rt_dtype want;
+    } rows[] = {
+        {"add", T(i), T(h), RT_FLOAT16},     {"mul", T(i), RT_V_FLOAT(2.5), RT_FLOAT32},
+        {"mul", T(h), RT_V_INT(2), RT_FLOAT16}, {"add", T(u), T(i), RT_INT32},
+        {"div", T(i), T(i), RT_FLOAT32},     {"mul", T(u), RT_V_INT(1000), RT_UINT8},
+        {"lt", T(i), RT_V_FLOAT(2.5), RT_BOOL}, {"exp", T(i), RT_UNSET, RT_FLOAT32},
+        {"exp", T(h), RT_UNSET, RT_FLOAT16},
+    };
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+        rt_tensor *t = call(rows[k].op, rows[k].a, rows[k].b);
+        if (t && t->dtype != rows[k].want) {
+            UNIT_FAIL("row %zu gives %s", k, rt_dtype_name((rt_dtype)t->dtype));
+        }
+        rt_release(t);
+    }
+    rt_release(i);
+    rt_release(h);
+    rt_release(u);
+}
+
+CASE(empty_and_zero_dimensional_operands_work)
+{
+    rt_tensor *none = counting(RT_FLOAT32, SHAPE(0, 3)), *one = NULL;
+    CHECK_OK(rt_tensor_scalar(&one, RT_FLOAT32, 3, &err), err);
+    rt_tensor *r = call("mul", T(none), T(one));
+    CHECK_INT(r->numel, 0);
+    CHECK_INT(r->ndim, 2);
+    rt_release(r);
+    r = call("mul", T(one), T(one));
+    CHECK_INT(r->ndim, 0);
+    CHECK_NEAR(at(r, 0), 9, 0);
+    rt_release(r);
+    rt_release(none);
+    rt_release(one);
+}
+
+CASE(in_place_writes_the_tensor_and_counts_a_version)
+{
+    rt_tensor *x = counting(RT_FLOAT32, SHAPE(6));
+    uint32_t before = rt_tensor_version(x);
+    rt_tensor *r = call("add_", T(x), RT_V_INT(10));
+    CHECK(r == x);
+    CHECK_INT(rt_tensor_version(x), before + 1);
+    CHECK_NEAR(at(x, 5), 15, 0);
+    rt_release(r);
+    rt_release(x);
+}
+
+CASE(overlapping_in_place_operands_act_as_if_copied)
+{
+    int64_t five[] = {5}, one[] = {1};
+    rt_tensor *x = counting(RT_FLOAT32, SHAPE(6)), *low = NULL, *high = NULL;
+    CHECK_OK(rt_tensor_view(&low, x, 1, five, one, 0, &err), err);
+    CHECK_OK(rt_tensor_view(&high, x, 1, five, one, 1, &err), err);
+    rt_release(call("add_", T(high), T(low)));
+    for (int i = 1; i < 6; i++) {
+        CHECK_NEAR(at(x, i), 2 * i - 1, 0);
+    }
+    rt_release(call("copy_", T(high), T(low)));
+    CHECK_NEAR(at(x, 1), 0, 0);
+    CHECK_NEAR(at(x, 5), 7, 0);
+    rt_release(low);
+    rt_release(high);
+    rt_release(x);
+}
+
+CASE(refusals_name_dtypes_and_shapes_and_change_nothing)
+{
+    rt_value r[RT_MAX_RESULTS];
+    int64_t many[] = {4}, zero[] = {0};
+    rt_tensor *i = counting(RT_INT64, SHAPE(3)), *f = counting(RT_FLOAT32, SHAPE(4));
+    rt_tensor *b = counting(RT_BOOL, SHAPE(3)), *wide = NULL;
+    rt_value half[] = {T(i), RT_V_FLOAT(0.5)}, shapes[] = {T(i), T(f)};
+    rt_value bools[] = {T(b), T(b)}, zeros[] = {T(i), T(i)};
+    CHECK_FAILS(rt_call(rt_op_find("mul_"), half, 2, r, &err), err, RT_E_DTYPE);
+    CHECK_HAS(err.message, "mul_: the result is float32, which a int64");
+    CHECK_FAILS(rt_call(rt_op_find("add"), shapes, 2, r, &err), err, RT_E_SHAPE);
+    CHECK_HAS(err.message, "[3]");
+    CHECK_INT(err.nshapes, 2);
+    rt_value swapped[] = {T(f), T(i)};
+    CHECK_FAILS(rt_call(rt_op_find("add_"), swapped, 2, r, &err), err, RT_E_SHAPE);
+    CHECK_FAILS(rt_call(rt_op_find("sub"), bools, 2, r, &err), err, RT_E_DTYPE);
+    CHECK_HAS(err.help, "logical_xor");
+    CHECK_FAILS(rt_call(rt_op_find("remainder"), zeros, 2, r, &err), err,
+                RT_E_ARITHMETIC);
+    CHECK_OK(rt_tensor_view(&wide, i, 1, many, zero, 0, &err), err);
+    rt_value stretched[] = {T(wide), RT_V_INT(1)};
+    CHECK_FAILS(rt_call(rt_op_find("add_"), stretched, 2, r, &err), err,
+                RT_E_ARGUMENT);
+    CHECK_NEAR(at(i, 2), 2, 0);
+    rt_release(wide);
+    rt_release(i);
+    rt_release(f);
+    rt_release(b);
+}
+
+CASE(results_are_the_same_bits_for_any_number_of_threads)
+{
+    rt_tensor *x = noise(RT_FLOAT32, SHAPE(300, 301), 5), *r[2];
+    for (int k = 0; k < 2; k++) {
+        rt_set_num_threads(k ? 3 : 1);
+        r[k] = call("tanh", T(x), RT_UNSET);
+    }
+    rt_set_num_threads(0);
+    CHECK(memcmp(r[0]->data, r[1]->data, (size_t)x->numel * 4) == 0);
+    rt_release(r[0]);
+    rt_release(r[1]);
+    rt_release(x);
+}
+
+CASE(half_types_round_to_nearest_even_through_every_conversion)
+{
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        const rt__convert_table *t = rt__convert_tables[isa];
+        int wrong = 0;
+        for (int h = 0; h < 65536; h++) {
+            uint16_t bits = (uint16_t)h, back[2];
+            float f[2];
+            t->fn[RT_FLOAT16][RT_FLOAT32]((char *)&f[0], 4, (char *)&bits, 2, 1);
+            t->fn[RT_BFLOAT16][RT_FLOAT32]((char *)&f[1], 4, (char *)&bits, 2, 1);
+            float want[] = {rt__half_to_float(bits), rt__bfloat16_to_float(bits)};
+            wrong += memcmp(f, want, sizeof f) != 0;
+            float between = f[0] * 1.0003f;
+            t->fn[RT_FLOAT32][RT_FLOAT16]((char *)&back[0], 2, (char *)&between,
+                                          4, 1);
+            t->fn[RT_FLOAT32][RT_BFLOAT16]((char *)&back[1], 2, (char *)&between,
+                                           4, 1);
+            wrong += back[0] != rt__float_to_half(between) ||
+                     back[1] != rt__float_to_bfloat16(between);
+        }
+        CHECK_INT(wrong, 0);
+    }
+}
+
+CASE(a_transposing_copy_is_exact_for_every_element_size)
+{
+    static const rt_dtype types[] = {RT_UINT8, RT_FLOAT16, RT_INT32, RT_FLOAT64};
+    for (int k = 0; k < 4; k++) {
+        rt_tensor *x = counting(types[k], SHAPE(2, 37, 45)), *xt = NULL;
+        int64_t shape[] = {45, 2, 37}, strides[] = {1, 37 * 45, 45};
+        CHECK_OK(rt_tensor_view(&xt, x, 3, shape, strides, 0, &err), err);
+        rt_tensor *c = call("contiguous", T(xt), RT_UNSET);
+        int wrong = 0;
+        for (int i = 0; i < 45 * 2 * 37; i++) {
+            int a = i / 74, b = i / 37 % 2, d = i % 37;
+            wrong += at(c, i) != at(x, b * 37 * 45 + d * 45 + a);
+        }
+        CHECK_INT(wrong, 0);
+        rt_release(c);
+        rt_release(xt);
+        rt_release(x);
+    }
+}
+
+CASE(division_modes_agree_with_python)
+{
+    static const double a[] = {7, -7, 7, -7}, b[] = {2, 2, -2, -2};
+    static const double floors[] = {3, -4, -4, 3}, mods[] = {1, 1, -1, -1};
+    static const rt_dtype types[] = {RT_INT64, RT_INT32, RT_FLOAT32, RT_FLOAT64};
+    for (int k = 0; k < 4; k++) {
+        rt_tensor *x = tensor(types[k], SHAPE(4), a, 4);
+        rt_tensor *y = tensor(types[k], SHAPE(4), b, 4);
+        rt_tensor *q = call("floor_divide", T(x), T(y));
+        rt_tensor *m = call("remainder", T(x), T(y));
+        for (int i = 0; i < 4; i++) {
+            CHECK_NEAR(at(q, i), floors[i], 0);
+            CHECK_NEAR(at(m, i), mods[i], 0);
+        }
+        rt_release(x);
+        rt_release(y);
+        rt_release(q);
+        rt_release(m);
+    }
+}
+
+UNIT_MAIN

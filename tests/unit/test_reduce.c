@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT
+ * Reductions against float64 references: every layout, dtype and instruction
+ * set; the same bits for any number of threads.
+ */
+#include "runtime/ops/cpu/reduce.h"
+#include "tests/unit/tensors.h"
+
+/* Runs the body once with and once without wide vectors. */
+#define FOR_BOTH(simd)                                                         \
+    for (int simd = 0; simd < 2 && (rt_set_simd_enabled(simd), 1); simd++)
+
+CASE(sums_over_each_dimension_match_plain_loops)
+{
+    FOR_BOTH(simd) {
+        rt_tensor *x = noise(RT_FLOAT32, SHAPE(6, 35, 19), 7);
+        for (int d = 0; d < 3; d++) {
+            rt_tensor *s = CALL(sum, 2, T(x), INTS(d));
+            int64_t inner = d == 2 ? 1 : d == 1 ? 19 : 35 * 19;
+            for (int64_t i = 0; i < s->numel; i++) {
+                int64_t first = i / inner * inner * x->shape[d] + i % inner;
+                double want = 0;
+                for (int64_t k = 0; k < x->shape[d]; k++) {
+                    want += at(x, first + k * inner);
+                }
+                CHECK_NEAR(at(s, i), want, 2e-6);
+            }
+            rt_release(s);
+        }
+        rt_release(x);
+    }
+}
+
+CASE(long_sums_keep_their_accuracy)
+{
+    FOR_BOTH(simd) {
+        rt_tensor *x = tensor(RT_FLOAT32, SHAPE(1000003), VALUES(0.1));
+        double want = 1000003 * (double)0.1f;
+        rt_tensor *s = CALL(sum, 1, T(x)), *m = CALL(mean, 1, T(x));
+        CHECK_NEAR(at(s, 0), want, want * 1e-6);
+        CHECK_NEAR(at(m, 0), (double)0.1f, 1e-7);
+        rt_release(s);
+        rt_release(m);
+        rt_release(x);
+    }
+}
+
+CASE(any_set_of_dimensions_of_any_layout_reduces)
+{
+    rt_tensor *x = counting(RT_FLOAT64, SHAPE(2, 3, 4)), *turned = NULL;
+    int64_t shape[] = {4, 2, 3}, strides[] = {1, 12, 4};
+    CHECK_OK(rt_tensor_view(&turned, x, 3, shape, strides, 0, &err), err);
+    rt_tensor *a = CALL(sum, 3, T(x), INTS(0, 2), RT_V_BOOL(true));
+    rt_tensor *b = CALL(sum, 2, T(turned), INTS(0, 1));
+    rt_tensor *c = CALL(sum, 2, T(turned), INTS(-1));
+    CHECK_TENSOR(a, RT_FLOAT64, SHAPE(1, 3, 1), VALUES(60, 92, 124));
+    CHECK_TENSOR(b, RT_FLOAT64, SHAPE(3), VALUES(60, 92, 124));
+    CHECK_TENSOR(c, RT_FLOAT64, SHAPE(4, 2),
+                 VALUES(12, 48, 15, 51, 18, 54, 21, 57));
+    rt_release(a);
+    rt_release(b);
+    rt_release(c);
+    rt_release(turned);
+    rt_release(x);
+}
+
+CASE(integers_and_bools_add_up_in_64_bits)
+{
+    rt_tensor *big = tensor(RT_INT32, SHAPE(3), VALUES(2000000000));
+    rt_tensor *flags = tensor(RT_BOOL, SHAPE(300), VALUES(1, 0, 1));
+    rt_tensor *a = CALL(sum, 1, T(big)), *b = CALL(sum, 1, T(flags));
+    rt_tensor *c = CALL(prod, 1, T(big));
+    CHECK_TENSOR(a, RT_INT64, SHAPE(), VALUES(6e9));
+    CHECK_TENSOR(b, RT_INT64, SHAPE(), VALUES(200));
+    CHECK_INT(c->dtype, RT_INT64);
+    REFUSES(RT_E_DTYPE, "mean: expected a floating dtype", mean, 1, T(big));
+    rt_release(a);
+    rt_release(b);
+    rt_release(c);
+    rt_release(big);
+    rt_release(flags);
+}
+
+CASE(variance_is_exact_far_from_zero)
+{
+    FOR_BOTH(simd) {
+        rt_tensor *x = noise(RT_FLOAT32, SHAPE(4, 1000), 11);
+        for (int64_t i = 0; i < x->numel; i++) {
+            put(x, i, at(x, i) + 1000);
+        }
+        rt_tensor *v = CALL(var, 2, T(x), INTS(1));
+        rt_tensor *s = CALL(std, 3, T(x), INTS(1), RT_V_BOOL(false));
+        for (int r = 0; r < 4; r++) {
+            double mean = 0, squares = 0;
+            for (int i = 0; i < 1000; i++) {
+                mean += at(x, r * 1000 + i) / 1000;
+            }
+            for (int i = 0; i < 1000; i++) {
+                double d = at(x, r * 1000 + i) - mean;
+                squares += d * d;
+            }
+            CHECK_NEAR(at(v, r), squares / 999, 1e-6);
+            CHECK_NEAR(at(s, r), sqrt(squares / 1000), 1e-6);
+        }
+        rt_release(v);
+        rt_release(s);
+        rt_release(x);
+    }
+}
+
+CASE(extremes_know_their_place_and_nan_wins)
+{
+    FOR_BOTH(simd) {
+        rt_tensor *x = noise(RT_FLOAT32, SHAPE(3, 20000), 13);
+        put(x, 17777, 5);
+        put(x, 19999, 5);
+        put(x, 20000 + 18000, -5);
+        put(x, 40000 + 19001, NAN);
+        rt_value r[RT_MAX_RESULTS];
+        CHECK_OK(call_all(r, RT_OP_max_dim, 2, T(x), I(1)), err);
+        CHECK_NEAR(at(r[0].t, 0), 5, 0);
+        CHECK_INT((int64_t)at(r[1].t, 0), 17777);
+        CHECK(isnan(at(r[0].t, 2)));
+        CHECK_INT((int64_t)at(r[1].t, 2), 19001);
+        rt_value_release(&r[0]);
+        rt_value_release(&r[1]);
+        rt_tensor *low = CALL(argmin, 2, T(x), I(1)), *all = CALL(argmax, 1, T(x));
+        CHECK_INT((int64_t)at(low, 1), 18000);
+        CHECK_INT((int64_t)at(all, 0), 40000 + 19001);
+        rt_release(low);
+        rt_release(all);
+        rt_release(x);
+    }
+}
+
+CASE(every_dtype_has_extremes_and_truth)
+{
+    for (int d = 0; d < RT_DTYPE_COUNT; d++) {
+        rt_tensor *x = tensor((rt_dtype)d, SHAPE(2, 3), VALUES(0, 1, 0, 1, 1, 1));
+        rt_tensor *a = CALL(amax, 2, T(x), INTS(1)), *b = CALL(amin, 2, T(x), INTS(1));
+        rt_tensor *c = CALL(all, 2, T(x), INTS(1)), *e = CALL(any, 1, T(x));
+        CHECK_TENSOR(a, (rt_dtype)d, SHAPE(2), VALUES(1, 1));
+        CHECK_TENSOR(b, (rt_dtype)d, SHAPE(2), VALUES(0, 1));
+        CHECK_TENSOR(c, d == RT_UINT8 ? RT_UINT8 : RT_BOOL, SHAPE(2), VALUES(0, 1));
+        CHECK_NEAR(at(e, 0), 1, 0);
+        rt_release(a);
+        rt_release(b);
+        rt_release(c);
+        rt_release(e);
+        rt_release(x);
+    }
+}
+
+CASE(reductions_of_nothing)
+{
+    rt_tensor *none = counting(RT_FLOAT32, SHAPE(2, 0));
+    rt_tensor *s = CALL(sum, 2, T(none), INTS(1)), *p = CALL(prod, 1, T(none));
+    rt_tensor *m = CALL(mean, 1, T(none)), *all = CALL(all, 1, T(none));
+    CHECK_TENSOR(s, RT_FLOAT32, SHAPE(2), VALUES(0, 0));
+    CHECK_NEAR(at(p, 0), 1, 0);
+    CHECK(isnan(at(m, 0)));
+    CHECK_NEAR(at(all, 0), 1, 0);
+    REFUSES(RT_E_SHAPE, "max: no elements along dimension 1", max, 1, T(none));
+    REFUSES(RT_E_INDEX, "sum", sum, 2, T(none), INTS(2));
+    REFUSES(RT_E_ARGUMENT, "given twice", sum, 2, T(none), INTS(0, -2));
+    rt_release(s);
+    rt_release(p);
+    rt_release(m);
+    rt_release(all);
+    rt_release(none);
+}
+
+CASE(norms_of_all_orders)
+{
+    rt_tensor *x = tensor(RT_FLOAT64, SHAPE(4), VALUES(3, -4, 0, 12));
+    const double orders[] = {2, 1, 0, INFINITY, -INFINITY, 3};
+    const double want[] = {13, 19, 3, 12, 0, cbrt(27 + 64 + 1728)};
+    for (int i = 0; i < 6; i++) {
+        rt_tensor *n = CALL(norm, 2, T(x), RT_V_FLOAT(orders[i]));
+        CHECK_NEAR(at(n, 0), want[i], 1e-12);
+        rt_release(n);
+    }
+    rt_release(x);
+}
+
+CASE(logsumexp_does_not_overflow)
+{
+    rt_tensor *x = tensor(RT_FLOAT32, SHAPE(3, 2),
+                          VALUES(1000, 1000, -INFINITY, -INFINITY, 0, -1000));
+    rt_tensor *l = CALL(logsumexp, 2, T(x), INTS(1));
+    CHECK_CLOSE(l, RT_FLOAT32, SHAPE(3), VALUES(1000 + M_LN2, -INFINITY, 0), 1e-4);
+    rt_release(l);
+    rt_release(x);
+}
+
+CASE(the_median_is_the_lower_middle)
+{
+    rt_tensor *x = tensor(RT_INT64, SHAPE(6), VALUES(5, 1, 9, 3, 7, 8));
+    rt_tensor *m = CALL(median, 1, T(x));
+    CHECK_TENSOR(m, RT_INT64, SHAPE(), VALUES(5));
+    rt_release(m);
+    rt_release(x);
+}
+
+CASE(running_sums_and_products_follow_the_dimension)
+{
+    rt_tensor *x = tensor(RT_FLOAT32, SHAPE(2, 3), VALUES(1, 2, 3, 4, 5, 6));
+    rt_tensor *a = CALL(cumsum, 2, T(x), I(1)), *b = CALL(cumsum, 2, T(x), I(0));
+    rt_tensor *c = CALL(cumprod, 2, T(x), I(-1));
+    CHECK_TENSOR(a, RT_FLOAT32, SHAPE(2, 3), VALUES(1, 3, 6, 4, 9, 15));
+    CHECK_TENSOR(b, RT_FLOAT32, SHAPE(2, 3), VALUES(1, 2, 3, 5, 7, 9));
+    CHECK_TENSOR(c, RT_FLOAT32, SHAPE(2, 3), VALUES(1, 2, 6, 4, 20, 120));
+    rt_release(a);
+    rt_release(b);
+    rt_release(c);
+    rt_release(x);
+}
+
+CASE(threads_and_instruction_sets_never_show_in_a_sum)
+{
+    rt_tensor *x = noise(RT_FLOAT32, SHAPE(3, 70001), 17);
+    static const rt_op_id ids[] = {RT_OP_sum, RT_OP_mean, RT_OP_var, RT_OP_norm};
+    for (int k = 0; k < 4; k++) {
+        rt_tensor *r[4];
+        for (int i = 0; i < 4; i++) {
+            rt_set_num_threads(i % 2 ? 4 : 1);
+            rt_set_simd_enabled(i < 2);
+            r[i] = call_one(__FILE__, __LINE__, ids[k], 1, T(x));
+        }
+        CHECK(memcmp(r[0]->data, r[1]->data, 4) == 0);
+        CHECK(memcmp(r[2]->data, r[3]->data, 4) == 0);
+        CHECK_NEAR(at(r[0], 0), at(r[2], 0), fabs(at(r[0], 0)) * 1e-6);
+        for (int i = 0; i < 4; i++) {
+            rt_release(r[i]);
+        }
+    }
+    rt_set_num_threads(0);
+    rt_set_simd_enabled(true);
+    rt_release(x);
+}
+
+UNIT_MAIN
