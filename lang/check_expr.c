@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Expressions: types, names, lists, indexing, conversions. */
 #include "lang/check.h"
+#include "lang/parser.h"
 
 #include <math.h>
 #include <string.h>
@@ -275,6 +276,12 @@ static void unknown_name(lang__checker *c, lang__expr *e, const char *name)
     lang__diagnostic *d = lang__report(c->errors, LANG__D_UNKNOWN_NAME, e->span,
                                        "nothing is known by the name `%s`",
                                        name);
+    const char *foreign = lang__foreign_help(name, false);
+    if (foreign) {
+        lang__report_help(c->errors, d, "%s", foreign);
+        lang__bad(e);
+        return;
+    }
     lang__suggestion near;
     lang__suggest_start(&near, name);
     for (int i = c->names.count - 1; i >= 0; i--)

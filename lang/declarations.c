@@ -392,6 +392,10 @@ static lang__local *parameter(lang__parser *p, lang__param *param, bool rust)
             lang__read_type(p, &w);
     } else {
         lang__read_type(p, &w);
+        if (w.name && (lang__is(p, T_RPAREN) || lang__is(p, T_COMMA)))
+            lang__syntax(p, LANG__D_SYNTAX, w.span,
+                         "the parameter `%s` needs a type before its name",
+                         w.name);
         l = read_name(p, "a parameter");
     }
     lang__stmt scratch = {0};

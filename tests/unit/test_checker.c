@@ -221,6 +221,7 @@ CASE(functions_are_checked_and_late_bound)
         {"softmx(x)", "!unknown-name 1:1 nothing is known by the name `softmx`"},
         {"y = 3;", "!unknown-name 1:1 `y` is assigned but was never declared | declare it: auto y"},
         {"strlen(s)", "!unknown-name 1:1 there is no function `strlen` | use len(s)"},
+        {"std::cout << s;", "!unknown-name 1:1 nothing is known by the name `cout` | use print(value)"},
         {"limit = 3;", "!constant 1:1"},
         {"const int k = 1; k++;", "!constant 1:18"},
         {"int a = 1; int a = 2;", "!redeclared 1:16"},
@@ -398,6 +399,36 @@ CASE(long_chains_and_deep_trees_are_walked_or_refused)
         rt_free(got);
         rt_free(text);
     }
+}
+
+CASE(a_function_is_checked_again_by_its_span_and_names_what_it_needs)
+{
+    const char *text = "int a = 1;\nint f(int n) { return n + i + g(n); }\n"
+                       "int g(int n) { return \"x\"; }";
+    lang__arena arena;
+    lang__source *source = NULL;
+    lang__diagnostics errors;
+    lang__program *program;
+    lang__arena_init(&arena);
+    lang__source_new(&source, text, strlen(text), 1, NULL, NULL);
+    uint32_t start = (uint32_t)(strstr(text, "int f") - text);
+    uint32_t end = (uint32_t)(strstr(text, "int g") - text);
+    lang__check_request request = {.source = source, .arena = &arena,
+                                   .scope = &scope, .range = {start, end}};
+    CHECK_INT(lang__check(&program, &errors, &request), RT_E_NAME);  /* no g */
+    CHECK_INT(lang__source_line(source, errors.items[0].span.start), 2);
+    char *fixed = strstr(source->text, "g(n)");
+    memcpy(fixed, "r   ", 4);                       /* a float: still wrong */
+    CHECK_INT(lang__check(&program, &errors, &request), RT_E_TYPE);
+    memcpy(fixed, "l[0]", 4);
+    CHECK_INT(lang__check(&program, &errors, &request), RT_OK);
+    lang__function *f = program->body.items[0]->u.function;
+    CHECK_INT(f->ndependencies, 2);
+    CHECK_TEXT(f->dependencies[0].name, "i");
+    CHECK_TEXT(f->dependencies[1].name, "l");
+    CHECK_INT(f->span.start, start);
+    lang__source_release(source);
+    lang__arena_free(&arena);
 }
 
 CASE(checking_survives_each_failing_allocation)

@@ -176,7 +176,7 @@ CASE(several_errors_of_one_cell_are_reported_with_their_places)
         {"}", "!syntax 1:1"},
         {"case 1:", "!control 1:1"},
         {"#include \"a.rt\"", "!unsupported 1:1"},
-        {"float f(x) { }", "!syntax 1:10"},
+        {"float f(x) { }", "!syntax 1:9"},
         {"int a[;", "!syntax 1:7"},
         {"(1, 2);", "!not-in-language 1:3"},
     };
