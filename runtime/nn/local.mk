@@ -19,10 +19,13 @@ libruntime_la_SOURCES += \
 	%D%/optim.def \
 	%D%/optim.h \
 	%D%/optim_access.c \
-	%D%/optim_kernels.h \
+	%D%/optim_loops.h \
 	%D%/optim_update.c \
 	%D%/recurrent.c \
 	%D%/repr.c \
 	%D%/schedule.c \
 	%D%/schedule.def \
 	%D%/values.c
+
+# Compiled once per instruction set, with the ops' kernels.
+ops_kernels += %D%/optim_kernels.c

@@ -10,6 +10,7 @@
 #define RT_NN_OPTIM_H
 
 #include "runtime/nn/module.h"
+#include "runtime/ops/cpu/isa.h"
 
 #define RT_OPTIM_STATES 4
 #define RT_OPTIM_TENSORS (2 + RT_OPTIM_STATES)
@@ -40,6 +41,11 @@ struct rt__optim_job {
     double c[10];                         /* coefficients */
     bool flag[6];
 };
+
+typedef struct rt__optim_table {
+    rt__optim_kernel sgd[2], adam[2], rmsprop[2], adagrad[2];  /* 32, 64 bits */
+} rt__optim_table;
+RT_ISA_FAMILY(rt__optim_table, optim);
 
 struct rt_optim_kind {
     const char *name, *schema, *doc;

@@ -5,29 +5,10 @@
 #include "runtime/nn/optim.h"
 
 #include <math.h>
-
-/* The loops below are worth vectorising even in an -O2 build. */
-#if defined __GNUC__ && !defined __clang__
-#pragma GCC optimize("O3")
-#endif
-
-#define T float
-#define NAME(x) x##_32
-#define SQRT sqrtf
-#include "runtime/nn/optim_kernels.h"
-#undef T
-#undef NAME
-#undef SQRT
-#define T double
-#define NAME(x) x##_64
-#define SQRT sqrt
-#include "runtime/nn/optim_kernels.h"
-#undef T
-#undef NAME
-#undef SQRT
+#include <string.h>
 
 #define USE(j, name)                                                           \
-    ((j)->kernel[0] = name##_32, (j)->kernel[1] = name##_64)
+    memcpy((j)->kernel, RT_ISA_TABLE(optim)->name, sizeof (j)->kernel)
 
 /* Makes the step count and gives the number of this step (from 1). */
 static rt_status next_step(double *step, rt__optim_group *g, int i,
