@@ -6,6 +6,7 @@ rustorch_c_LTLIBRARIES = %reldir%/rustorch/_C.la
 %canon_reldir%_rustorch__C_la_SOURCES = \
 	%reldir%/rustorch/_C/binding.h \
 	%reldir%/rustorch/_C/module.h \
+	%reldir%/rustorch/_C/cells.h \
 	%reldir%/rustorch/_C/init.c \
 	%reldir%/rustorch/_C/errors.c \
 	%reldir%/rustorch/_C/gil.c \
@@ -27,6 +28,7 @@ rustorch_c_LTLIBRARIES = %reldir%/rustorch/_C.la
 	%reldir%/rustorch/_C/data.c \
 	%reldir%/rustorch/_C/files.c \
 	%reldir%/rustorch/_C/catalog.c \
+	%reldir%/rustorch/_C/cell_values.c \
 	%reldir%/rustorch/_C/cells.c
 %canon_reldir%_rustorch__C_la_CPPFLAGS = $(AM_CPPFLAGS) $(PYTHON_CPPFLAGS)
 %canon_reldir%_rustorch__C_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version \
