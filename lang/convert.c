@@ -242,7 +242,8 @@ static rt_status to_tensor(lang__value *out, lang__value v, rt_error *err)
     case LANG_VOID: return RT_OK;
     case LANG_BOOL: return rt_tensor_scalar(&out->t, RT_BOOL, (double)v.i, err);
     case LANG_INT: return rt_tensor_from_int(&out->t, v.i, err);
-    case LANG_FLOAT: return rt_tensor_from_float(&out->t, v.f, err);
+    case LANG_FLOAT:
+        return rt_tensor_scalar(&out->t, rt_default_dtype(), v.f, err);
     case LANG_LIST: return lang__list_tensor(&out->t, v.l, RT_DTYPE_NONE, err);
     default: return refuse(v, LANG__TYPE(LANG_TENSOR), err);
     }
@@ -411,7 +412,8 @@ rt_status lang__constant_value(lang__value *out, const lang__constant *c,
     }
     case LANG__NONE:
         if (!lang__type_is(type, LANG__ANY) && type.depth == 0 &&
-            type.kind >= LANG_TENSOR && type.kind < LANG_TYPE_COUNT)
+            type.kind >= LANG_TENSOR && type.kind < LANG_TYPE_COUNT &&
+            type.kind != LANG_DTYPE)
             v = (lang__value){.kind = type.kind, .p = NULL};
         *out = v;
         return RT_OK;

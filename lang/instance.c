@@ -6,7 +6,6 @@
  * that Python and the language see the same. Everything else is a field here. */
 #include "lang/vm.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static rt_status instance_forward(rt_module *m, const rt_value *args,
@@ -90,17 +89,24 @@ static rt_status register_tensor(rt_module *m, const char *name, rt_tensor *t,
     return rt_module_set_buffer(m, name, t, true, err);
 }
 
-/* A list of modules: children "layers.0", "layers.1", ... */
+/* A list of modules: a ModuleList of its own, so that parameters are named
+ * "layers.0.weight". */
 static rt_status register_list(rt_module *m, const char *name, lang_list *l,
                                rt_error *err)
 {
-    char child[80];
-    rt_status status = RT_OK;
-    for (int64_t i = 0; i < l->count && !status; i++) {
-        snprintf(child, sizeof child, "%.50s.%lld", name, (long long)i);
-        if (l->items[i].p)
-            status = rt_module_set_child(m, child, l->items[i].p, err);
+    rt_module *list = NULL;
+    const char *names[1] = {"modules"};
+    rt_value modules = RT_V_MODULES((rt_module *const *)l->items, l->count);
+    for (int64_t i = 0; i < l->count; i++) {
+        if (!l->items[i].p)
+            return rt_fail(err, RT_E_ARGUMENT, "%s: element %lld is undefined",
+                           name, (long long)i);
     }
+    rt_status status = rt_layer_new(&list, rt_layer_find("ModuleList"), NULL, 0,
+                                    &modules, names, 1, err);
+    if (!status)
+        status = rt_module_set_child(m, name, list, err);
+    rt_module_release(list);
     return status;
 }
 

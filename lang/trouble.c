@@ -83,7 +83,7 @@ static bool describe(char *out, size_t room, const lang__source *source,
 static bool literal(const lang__source *source, lang__span span)
 {
     char c = span.start < source->size ? source->text[span.start] : 0;
-    return (c >= '0' && c <= '9') || c == '-' || c == '"' || c == '\'';
+    return c && (strchr("-\"'{[&", c) || (c >= '0' && c <= '9'));
 }
 
 static void add_label(lang__trouble *t, const lang__operand *o,
@@ -93,7 +93,7 @@ static void add_label(lang__trouble *t, const lang__operand *o,
         o->span.end <= o->span.start || o->span.end > t->source->size)
         return;
     lang__value v = lang__fetch(o, registers);
-    if (v.kind == LANG_INT && literal(t->source, o->span))
+    if (v.kind != LANG_TENSOR && literal(t->source, o->span))
         return;
     if (describe(t->labels[t->nlabels].text, sizeof t->labels[0].text,
                  t->source, o->span, v))

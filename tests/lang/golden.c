@@ -7,8 +7,8 @@
  *                               notebook shows it, is the last
  *   // expect stderr: text      the next line of its error stream
  *   // expect display: text     a display's MIME types or text contain it
- *   // expect error 3:7 shape   it fails there (column, or line and column,
- *                               may be left out) with this code
+ *   // expect error 3:7 shape   it fails there (column, or line and column, or
+ *                               the code may be left out) with this code
  *   // expect message: text     the diagnostic contains it
  *   // expect ok                it runs; the output does not matter
  *   // input: text              what input() gets next
@@ -58,7 +58,7 @@ typedef struct cell {
     text want_out, want_err;
     char want_code[32];
     int want_line, want_column;
-    bool any_output;
+    bool any_output, has_code;
     char *wants[64];          /* messages and displays */
     bool is_display[64];
     int nwants;
@@ -151,12 +151,17 @@ static void parse_error(cell *c, const char *s)
     if (sscanf(s, "%d %n", &c->want_line, &n) == 1 && n > 0) {
         s += n;
     }
-    sscanf(s, "%31s", c->want_code);
+    if (sscanf(s, "%31s", c->want_code) != 1) {
+        strcpy(c->want_code, "any");
+    }
 }
 
 static void parse_line(cell *c, const char *line)
 {
     const char *s;
+    if (line[0] && strncmp(line, "//", 2) != 0) {
+        c->has_code = true;
+    }
     if ((s = after(line, "// expect: "))) {
         add_line(&c->want_out, s, strlen(s));
     } else if (strstr(line, "// expect:")) {
@@ -167,7 +172,7 @@ static void parse_line(cell *c, const char *line)
         want(c, s, true);
     } else if ((s = after(line, "// expect message: "))) {
         want(c, s, false);
-    } else if ((s = after(line, "// expect error "))) {
+    } else if ((s = after(line, "// expect error"))) {
         parse_error(c, s);
     } else if (strstr(line, "// expect ok")) {
         c->any_output = true;
@@ -211,6 +216,9 @@ static bool same_failure(const char *file, int number, const cell *c,
                         c->want_code);
     }
     snprintf(head, sizeof head, "error[%s]", c->want_code);
+    if (strcmp(c->want_code, "any") == 0) {
+        strcpy(head, "error[");
+    }
     if (strncmp(message, head, strlen(head)) != 0) {
         return complain(file, number, "another error", message, head);
     }
@@ -250,9 +258,13 @@ static bool judge(const char *file, int number, cell *c, lang_outcome *o)
     return true;
 }
 
+/* Comments alone (a file's head) are no test. */
 static void run_cell(lang_session *s, const char *file, int number, cell *c)
 {
     lang_outcome o;
+    if (!c->has_code) {
+        return;
+    }
     rt_interrupt_clear();
     lang_execute(s, string_of(&c->source), c->source.size, number, NULL, &o);
     add_result(c, &o);
