@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { MAX_ITEMS = 1 << 27 };
+enum { MAX_ITEMS = 1 << 25 };
 
 static bool counted(const lang_list *l)
 {

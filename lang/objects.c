@@ -91,7 +91,7 @@ rt_status lang__range_list(lang__value *out, const lang__site *site,
     bool last = site->expr && site->expr->u.range.inclusive;
     double span = ((double)part[1] - (double)part[0]) / (double)part[2];
     double n = last ? floor(span) + 1 : ceil(span);
-    if (n > (1 << 27))
+    if (n > (1 << 30))
         return rt_fail(err, RT_E_LIMIT,
                        "range: %.0f elements are too many for a list", n);
     lang_list *l;

@@ -129,7 +129,7 @@ const char *lang__value_kind(char out[48], lang__value v)
 
 /* --- strings ---------------------------------------------------------------- */
 
-enum { MAX_STRING = 1 << 28 };
+enum { MAX_STRING = 1 << 26 };
 
 static rt_status string_room(lang__string **out, size_t size, size_t room,
                              rt_error *err)
