@@ -378,7 +378,7 @@ rt_status rt_bind(rt_frame *frame, const rt_signature *sig,
     return s == RT_OK ? check_complete(&b) : s;
 }
 
-/* --- overloads ------------------------------------------------------------- */
+/* --- overloads ----------------------------------------------------------- */
 
 static void list_kinds(rt__text *t, const rt_value *args, int npos,
                        const rt_value *named, const char *const *names,

@@ -11,7 +11,7 @@
 #define F(x) RT_V_FLOAT(x)
 #define CALL RT_STEP_CALL
 
-/* --- arithmetic ------------------------------------------------------------- */
+/* --- arithmetic ---------------------------------------------------------- */
 
 RT_KERNEL(lerp)
 {
@@ -57,7 +57,7 @@ RT_KERNEL(logit)
     return rt__steps_end(&w, c, CALL(&w, RT_OP_log, T(odds)));
 }
 
-/* --- activations --------------------------------------------------------------- */
+/* --- activations --------------------------------------------------------- */
 
 RT_KERNEL(selu)
 {
@@ -143,7 +143,7 @@ RT_KERNEL(count_nonzero)
     return rt__steps_end(&w, c, CALL(&w, RT_OP_sum, T(set), c->a[1]));
 }
 
-/* --- products --------------------------------------------------------------------- */
+/* --- products ------------------------------------------------------------ */
 
 RT_KERNEL(outer)
 {
@@ -190,7 +190,7 @@ RT_KERNEL(trace)
     return rt__steps_end(&w, c, CALL(&w, RT_OP_sum, T(diagonal)));
 }
 
-/* --- whole comparisons --------------------------------------------------------------- */
+/* --- whole comparisons --------------------------------------------------- */
 
 /* Whether all elements of a bool tensor are set, as a bool result. */
 static rt_status all_set(rt__call *c, rt__steps *w, rt_tensor *t)

@@ -46,7 +46,7 @@ static int find(const int *labels, int n, int label)
     return -1;
 }
 
-/* --- reading the equation ------------------------------------------------------ */
+/* --- reading the equation ------------------------------------------------ */
 
 static bool is_letter(char ch)
 {
@@ -171,7 +171,7 @@ static rt_status read_equation(equation *e, operand *op, int n)
     return check_output(e, op, n);
 }
 
-/* --- one operand ------------------------------------------------------------------ */
+/* --- one operand --------------------------------------------------------- */
 
 /* A label twice in one operand means its diagonal. */
 static void take_diagonals(equation *e, operand *op)
@@ -240,7 +240,7 @@ static rt_tensor *arrange(equation *e, const operand *op, const int *labels,
                 : CALL(&e->w, RT_OP_permute, T(op->t), RT_V_INTS(dims, n));
 }
 
-/* --- two operands ------------------------------------------------------------------- */
+/* --- two operands -------------------------------------------------------- */
 
 /* Sizes of one label in both operands: equal, or 1 in one of them. */
 static int64_t size_of(const operand *op, int label)

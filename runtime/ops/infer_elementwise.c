@@ -14,7 +14,7 @@ static rt_dtype pair_type(const rt__call *c)
     return rt__result_type(rt__arg(c, 0), rt__arg(c, 1));
 }
 
-/* --- two operands -------------------------------------------------------------- */
+/* --- two operands -------------------------------------------------------- */
 
 /* Bools have no difference, as in PyTorch. */
 static rt_status check_bools(const rt__call *c)
@@ -129,7 +129,7 @@ RT_INFER(where)
                       : s;
 }
 
-/* --- masks ------------------------------------------------------------------------ */
+/* --- masks --------------------------------------------------------------- */
 
 static rt_status check_mask(const rt__call *c)
 {
@@ -165,7 +165,7 @@ RT_INFER(inplace_masked_fill)
     return s == RT_OK ? rt__result_self(c) : s;
 }
 
-/* --- one operand ---------------------------------------------------------------- */
+/* --- one operand --------------------------------------------------------- */
 
 /* Ops of this row that bools do not have. */
 static rt_status check_no_bool(const rt__call *c, rt_dtype d)
@@ -237,7 +237,7 @@ RT_INFER(inplace_unary_float)
     return s == RT_OK ? rt__result_self(c) : s;
 }
 
-/* --- clamp ------------------------------------------------------------------------- */
+/* --- clamp --------------------------------------------------------------- */
 
 /* Float bounds make an integer tensor float, as a number in arithmetic does. */
 static rt_status clamp_type(const rt__call *c, rt_dtype *out)
@@ -274,7 +274,7 @@ RT_INFER(inplace_clamp)
     return s == RT_OK ? rt__result_self(c) : s;
 }
 
-/* --- copies -------------------------------------------------------------------------- */
+/* --- copies -------------------------------------------------------------- */
 
 RT_INFER(clone)
 {

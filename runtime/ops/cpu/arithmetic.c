@@ -23,7 +23,7 @@ static rt_status run(rt__call *c, rt__ew op, rt_dtype compute, int n,
     return rt__elementwise(c->name, op, compute, c->r[0].t, in, n, p, c->err);
 }
 
-/* --- one operand ------------------------------------------------------------- */
+/* --- one operand --------------------------------------------------------- */
 
 /* In the result's dtype; the kernel sees bools as uint8. */
 #define UNARY(name)                                                            \
@@ -155,7 +155,7 @@ RT_KERNEL(clamp)
     return run(c, RT_EW_clamp, d, 1, &p);
 }
 
-/* --- two operands -------------------------------------------------------------- */
+/* --- two operands -------------------------------------------------------- */
 
 static rt_dtype pair_type(const rt__call *c)
 {
@@ -230,7 +230,7 @@ RT_KERNEL(rsub)
     return add_scaled(c, 1, 0, -1);
 }
 
-/* --- division ------------------------------------------------------------------- */
+/* --- division ------------------------------------------------------------ */
 
 typedef struct zero_search {
     rt_dtype dtype;
@@ -336,7 +336,7 @@ RT_KERNEL(isclose)
     return run(c, RT_EW_isclose, d, 2, &p);
 }
 
-/* --- choosing ------------------------------------------------------------------- */
+/* --- choosing ------------------------------------------------------------ */
 
 RT_KERNEL(where)
 {
@@ -350,7 +350,7 @@ RT_KERNEL(masked_fill)
                            c->r[0].t, in, 3, NULL, c->err);
 }
 
-/* --- filling and copying --------------------------------------------------------- */
+/* --- filling and copying ------------------------------------------------- */
 
 RT_KERNEL(fill)
 {

@@ -144,7 +144,7 @@ static rt_status run(const char *name, job *j, rt_tensor *const *t,
     return rt__iter_run(&it, run_inner, j, name, err);
 }
 
-/* --- overlap ------------------------------------------------------------------ */
+/* --- overlap ------------------------------------------------------------- */
 
 static bool same_layout(const rt_tensor *a, const rt_tensor *b)
 {
@@ -178,7 +178,7 @@ static bool clashes(const rt_tensor *out, const rt_tensor *in)
     return a < d && c < b;
 }
 
-/* --- elementwise ----------------------------------------------------------------- */
+/* --- elementwise --------------------------------------------------------- */
 
 static rt_status no_kernel(const char *name, rt_dtype dtype, rt_error *err)
 {
@@ -286,7 +286,7 @@ rt_status rt__elementwise(const char *name, rt__ew op, rt_dtype compute,
     return run_any(name, op, k, fn, out, in, n, p, err);
 }
 
-/* --- copying --------------------------------------------------------------------- */
+/* --- copying ------------------------------------------------------------- */
 
 #define TILE 32
 
@@ -410,7 +410,7 @@ rt_status rt__contiguous_as(rt_tensor **out, rt_tensor *t, rt_dtype dtype,
     return RT_OK;
 }
 
-/* --- filling ----------------------------------------------------------------------- */
+/* --- filling ------------------------------------------------------------- */
 
 typedef struct fill_job {
     rt__convert_fn fn;

@@ -6,7 +6,7 @@
 
 #include <limits.h>
 
-/* --- what the rows call ---------------------------------------------------- */
+/* --- what the rows call -------------------------------------------------- */
 
 /* The caller has refused zero divisors; -1 would overflow on the smallest. */
 #define quotient(a, b) ((b) == -1 ? -(a) : (a) / (b))
@@ -101,7 +101,7 @@ SLOPES(f64, double, exp, erf, tanh)
 FLOAT_HELPERS(f32, float, fmodf, floorf, v_tanh)
 FLOAT_HELPERS(f64, double, fmod, floor, tanh)
 
-/* --- loops ------------------------------------------------------------------ */
+/* --- loops --------------------------------------------------------------- */
 
 #define LOOP1(id, T, R, P, expr)                                               \
     static void id(void *const *data, int64_t n, const rt__params *p)          \
@@ -243,7 +243,7 @@ WHERE(i64, int64_t)
 WHERE(f32, float)
 WHERE(f64, double)
 
-/* --- the table ---------------------------------------------------------------- */
+/* --- the table ----------------------------------------------------------- */
 
 #define INTEGERS(name)                                                         \
     [RT_BOOL] = k_##name##_u8, [RT_UINT8] = k_##name##_u8, [RT_INT32] = k_##name##_i32,    \

@@ -22,7 +22,7 @@ static bool is_half(rt_dtype d)
     return d == RT_FLOAT16 || d == RT_BFLOAT16;
 }
 
-/* --- layout ------------------------------------------------------------------ */
+/* --- layout -------------------------------------------------------------- */
 
 /* Kept dimensions first, reduced ones last. */
 static rt_status reduced_last(rt_tensor **out, rt_tensor *t,
@@ -101,7 +101,7 @@ rt_status rt__rows_of(rt__rows *rows, const char *name, rt_tensor *t,
     return s;
 }
 
-/* --- one pass over rows ------------------------------------------------------- */
+/* --- one pass over rows -------------------------------------------------- */
 
 typedef struct pass {
     rt__rows rows;
@@ -241,7 +241,7 @@ static rt_status reduce(rt__call *c, rt__row_reduction kind, rt_dtype dtype,
     return s;
 }
 
-/* --- sums ------------------------------------------------------------------------ */
+/* --- sums ---------------------------------------------------------------- */
 
 typedef struct column_job {
     const rt__rows *rows;
@@ -336,7 +336,7 @@ RT_KERNEL(prod)
     return reduce(c, RT_RED_product, (rt_dtype)c->r[0].t->dtype, NULL);
 }
 
-/* --- extremes, truth --------------------------------------------------------------- */
+/* --- extremes, truth ----------------------------------------------------- */
 
 static rt_status extreme(rt__call *c, rt__row_reduction kind, int values,
                          int indices)
@@ -426,7 +426,7 @@ RT_KERNEL(any)
     return truth(c, false);
 }
 
-/* --- norms --------------------------------------------------------------------------- */
+/* --- norms --------------------------------------------------------------- */
 
 static double root(double v, double n, const rt__call *c)
 {
@@ -513,7 +513,7 @@ RT_KERNEL(norm)
     return power_norm(c, power);
 }
 
-/* --- two passes a row ------------------------------------------------------------------ */
+/* --- two passes a row ---------------------------------------------------- */
 
 typedef struct row_job {
     rt__rows rows;
@@ -618,7 +618,7 @@ RT_KERNEL(logsumexp)
     return by_rows(c, &j);
 }
 
-/* --- median ------------------------------------------------------------------------------ */
+/* --- median -------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b)
 {

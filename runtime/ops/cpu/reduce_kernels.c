@@ -155,7 +155,7 @@ BEST(smallest_i64, int64_t, i, <)
 BEST(smallest_f32, float, f, <)
 BEST(smallest_f64, double, f, <)
 
-/* --- columns -------------------------------------------------------------- */
+/* --- columns ------------------------------------------------------------- */
 
 #define ROW_RUN 64     /* rows added in the element type before float64 */
 
@@ -185,7 +185,7 @@ BEST(smallest_f64, double, f, <)
 COLUMN_SUM(column_sum_f32, float)
 COLUMN_SUM(column_sum_f64, double)
 
-/* --- softmax -------------------------------------------------------------- */
+/* --- softmax ------------------------------------------------------------- */
 
 /* The largest element, or NaN. */
 #define ROW_MAX(id, T)                                                         \
@@ -295,7 +295,7 @@ SOFTMAX_ROW(f64, double, exp)
 SOFTMAX_COLUMNS(f32, float, v_exp)
 SOFTMAX_COLUMNS(f64, double, exp)
 
-/* --- the table ------------------------------------------------------------ */
+/* --- the table ----------------------------------------------------------- */
 
 #define FLOATS(name) [RT_FLOAT32] = name##_f32, [RT_FLOAT64] = name##_f64
 #define ALL(name)                                                              \

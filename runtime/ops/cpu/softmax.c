@@ -56,7 +56,7 @@ static rt_status run_along(rt__call *c, along *a, rt__range_fn fn)
                                 : rt__copy(c->name, c->r[0].t, a->work, c->err);
 }
 
-/* --- softmax ------------------------------------------------------------------- */
+/* --- softmax ------------------------------------------------------------- */
 
 typedef struct soft_job {
     along a;
@@ -113,7 +113,7 @@ RT_KERNEL(log_softmax)
     return softmax(c, true);
 }
 
-/* --- running sums and products --------------------------------------------------- */
+/* --- running sums and products ------------------------------------------- */
 
 /* Floats run in float64 and are rounded at each step, as PyTorch does. STEP
  * joins the running value s and the element v. */
