@@ -10,22 +10,10 @@
 
 enum { BLOCK = 16, PARALLEL_BLOCKS = 512 };
 
-/* Significant bits of a uniform sample of type d. */
-static int uniform_bits(rt_dtype d)
-{
-    return d == RT_FLOAT64    ? 53
-           : d == RT_FLOAT32  ? 24
-           : d == RT_FLOAT16  ? 11
-                              : 8;
-}
-
+/* Half types take a float32 sample, rounded when it is stored. */
 static double uniform_of(rt_generator *g, rt_dtype d)
 {
-    if (d == RT_FLOAT64) {
-        return rt__random_f53(g);
-    }
-    int bits = uniform_bits(d);
-    return ldexp(rt__random_u32(g) & ((1u << bits) - 1), -bits);
+    return d == RT_FLOAT64 ? rt__random_f53(g) : (double)rt__random_f24(g);
 }
 
 /* n uniforms of [0, 1) as float32 from raw words, in place of the words. */
@@ -59,8 +47,11 @@ void rt__sample_uniform(rt_generator *g, rt_tensor *t, double from, double to)
     } else {
         rt_dtype d = (rt_dtype)t->dtype;
         for (int64_t i = 0; i < t->numel; i++) {
-            rt__store_float(d, element(t, i),
-                            uniform_of(g, d) * (to - from) + from);
+            char *x = element(t, i);
+            rt__store_float(d, x, uniform_of(g, d) * (to - from) + from);
+            if (rt__load_float(d, x) == to) {   /* rounded out of the range */
+                rt__store_float(d, x, from);
+            }
         }
     }
     rt__generator_unlock(g);
@@ -148,6 +139,23 @@ static void normal_doubles(rt_generator *g, double *data, int64_t n,
     }
 }
 
+/* Half types: block by block, so that the tail's words follow at once. */
+static void normal_halves(rt_generator *g, rt_tensor *t, double mean,
+                          double std)
+{
+    int64_t n = t->numel;
+    for (int64_t at = 0; at < n; at += BLOCK) {
+        float block[BLOCK];
+        int64_t first = at + BLOCK <= n ? at : n - BLOCK;
+        draw_floats(g, block, BLOCK);
+        box_muller_float(block, (float)mean, (float)std);
+        for (int64_t i = 0; i < BLOCK; i++) {
+            rt__store_float((rt_dtype)t->dtype, element(t, first + i),
+                            (double)block[i]);
+        }
+    }
+}
+
 void rt__sample_normal(rt_generator *g, rt_tensor *t, double mean, double std)
 {
     rt__generator_lock(g);
@@ -156,6 +164,8 @@ void rt__sample_normal(rt_generator *g, rt_tensor *t, double mean, double std)
         normal_floats(g, (float *)t->data, t->numel, mean, std);
     } else if (t->numel >= BLOCK && d == RT_FLOAT64) {
         normal_doubles(g, (double *)t->data, t->numel, mean, std);
+    } else if (t->numel >= BLOCK) {
+        normal_halves(g, t, mean, std);
     } else {
         for (int64_t i = 0; i < t->numel; i++) {
             rt__store_float(d, element(t, i),
