@@ -84,59 +84,59 @@ static void pooled_shape(int64_t *shape, const rt_tensor *t,
 
 /* --- max ---------------------------------------------------------------------- */
 
-#define MAX_WINDOW(TYPE, LOWEST, IS_NAN)                                       \
-    do {                                                                       \
-        const TYPE *src = (const TYPE *)p->src + plane * size;                 \
-        TYPE best = LOWEST;                                                    \
-        int64_t where = -1;                                                    \
-        for (int64_t y = y0; y < y1; y += w->dilation[0]) {                    \
-            for (int64_t x = x0; x < x1; x += w->dilation[1]) {                \
-                TYPE v = src[y * w->in[1] + x];                                \
-                if (where < 0 || v > best || IS_NAN(v)) {                      \
-                    best = v;                                                  \
-                    where = y * w->in[1] + x;                                  \
+/* The part of an output's window that lies inside the input: [*from, *to) in
+ * steps of the dilation. */
+static void inside(const rt__window *w, int d, int64_t out, int64_t *from,
+                   int64_t *to)
+{
+    int64_t start = out * w->stride[d] - w->padding[d], step = w->dilation[d];
+    int64_t end = start + step * (w->kernel[d] - 1) + 1;
+    *from = start >= 0 ? start : start + (-start + step - 1) / step * step;
+    *to = end < w->in[d] ? end : w->in[d];
+}
+
+/* One row of outputs. The first element wins ties, the last NaN wins all. */
+#define MAX_ROW(TYPE, LOWEST)                                                  \
+    static void max_row_##TYPE(const planes *p, int64_t row)                   \
+    {                                                                          \
+        const rt__window *w = &p->w;                                           \
+        const TYPE *src = (const TYPE *)p->src +                               \
+                          row / w->out[0] * w->in[0] * w->in[1];               \
+        TYPE *dst = (TYPE *)p->dst + row * w->out[1];                          \
+        int64_t *where = p->indices + row * w->out[1], y0, y1, x0, x1;         \
+        inside(w, 0, row % w->out[0], &y0, &y1);                               \
+        for (int64_t o = 0; o < w->out[1]; o++) {                              \
+            inside(w, 1, o, &x0, &x1);                                         \
+            int64_t at = y0 * w->in[1] + x0;                                   \
+            TYPE best = LOWEST;                                                \
+            for (int64_t y = y0; y < y1; y += w->dilation[0]) {                \
+                const TYPE *line = src + y * w->in[1];                         \
+                for (int64_t x = x0; x < x1; x += w->dilation[1]) {            \
+                    /* no branch: which one wins cannot be foretold */         \
+                    TYPE v = line[x];                                          \
+                    int64_t take = -(int64_t)((v > best) | (v != v));          \
+                    best = take ? v : best;                                    \
+                    at = (take & (y * w->in[1] + x)) | (~take & at);           \
                 }                                                              \
             }                                                                  \
+            dst[o] = best;                                                     \
+            where[o] = at;                                                     \
         }                                                                      \
-        ((TYPE *)p->dst)[out] = best;                                          \
-        p->indices[out] = where;                                               \
-    } while (0)
-#define NOT_NAN(v) 0
-
-/* First position inside the input, in steps of the dilation. */
-static int64_t first_inside(int64_t from, int64_t dilation)
-{
-    return from >= 0 ? from : from + (-from + dilation - 1) / dilation * dilation;
-}
-
-static void max_at(const planes *p, int64_t plane, int64_t oy, int64_t ox)
-{
-    const rt__window *w = &p->w;
-    int64_t size = w->in[0] * w->in[1];
-    int64_t out = (plane * w->out[0] + oy) * w->out[1] + ox;
-    int64_t ty = oy * w->stride[0] - w->padding[0];
-    int64_t tx = ox * w->stride[1] - w->padding[1];
-    int64_t y0 = first_inside(ty, w->dilation[0]);
-    int64_t x0 = first_inside(tx, w->dilation[1]);
-    int64_t y1 = ty + w->dilation[0] * (w->kernel[0] - 1) + 1;
-    int64_t x1 = tx + w->dilation[1] * (w->kernel[1] - 1) + 1;
-    y1 = y1 < w->in[0] ? y1 : w->in[0];
-    x1 = x1 < w->in[1] ? x1 : w->in[1];
-    if (p->dtype == RT_FLOAT32) {
-        MAX_WINDOW(float, -INFINITY, isnan);
-    } else if (p->dtype == RT_FLOAT64) {
-        MAX_WINDOW(double, -INFINITY, isnan);
-    } else {
-        MAX_WINDOW(int64_t, INT64_MIN, NOT_NAN);
     }
-}
+MAX_ROW(float, -INFINITY)
+MAX_ROW(double, -INFINITY)
+MAX_ROW(int64_t, INT64_MIN)
 
 static void max_range(void *ctx, int64_t begin, int64_t end)
 {
     const planes *p = ctx;
     for (int64_t row = begin; row < end; row++) {
-        for (int64_t x = 0; x < p->w.out[1]; x++) {
-            max_at(p, row / p->w.out[0], row % p->w.out[0], x);
+        if (p->dtype == RT_FLOAT32) {
+            max_row_float(p, row);
+        } else if (p->dtype == RT_FLOAT64) {
+            max_row_double(p, row);
+        } else {
+            max_row_int64_t(p, row);
         }
     }
 }
@@ -192,52 +192,49 @@ RT_KERNEL(max_pool2d)
 
 /* --- mean -------------------------------------------------------------------------- */
 
-/* The window of an output: its part inside the input, and the divisor. */
-static void mean_window(const planes *p, int64_t oy, int64_t ox, int64_t y[2],
-                        int64_t x[2], double *divisor)
+/* The window of an output along one dimension: its part inside the input, and
+ * how many elements it counts as. */
+static double mean_span(const planes *p, int d, int64_t out, int64_t part[2])
 {
     const rt__window *w = &p->w;
-    int64_t o[2] = {oy, ox}, *part[2] = {y, x};
-    double padded = 1, inside = 1;
-    for (int d = 0; d < 2; d++) {
-        int64_t from = o[d] * w->stride[d] - w->padding[d];
-        int64_t to = from + w->kernel[d];
-        to = to < w->in[d] + w->padding[d] ? to : w->in[d] + w->padding[d];
-        padded *= (double)(to - from);
-        part[d][0] = from > 0 ? from : 0;
-        part[d][1] = to < w->in[d] ? to : w->in[d];
-        inside *= (double)(part[d][1] - part[d][0]);
-    }
-    *divisor = p->include_pad ? padded : inside;
+    int64_t from = out * w->stride[d] - w->padding[d];
+    int64_t to = from + w->kernel[d], edge = w->in[d] + w->padding[d];
+    to = to < edge ? to : edge;
+    part[0] = from > 0 ? from : 0;
+    part[1] = to < w->in[d] ? to : w->in[d];
+    return (double)(p->include_pad ? to - from : part[1] - part[0]);
 }
 
 #define MEAN_ROW(TYPE)                                                         \
-    do {                                                                       \
-        const TYPE *src = (const TYPE *)p->src + plane * size;                 \
-        double sum = 0;                                                        \
-        for (int64_t i = y[0]; i < y[1]; i++) {                                \
-            for (int64_t j = x[0]; j < x[1]; j++) {                            \
-                sum += (double)src[i * w->in[1] + j];                          \
+    static void mean_row_##TYPE(const planes *p, int64_t row)                  \
+    {                                                                          \
+        const rt__window *w = &p->w;                                           \
+        const TYPE *src = (const TYPE *)p->src +                               \
+                          row / w->out[0] * w->in[0] * w->in[1];               \
+        TYPE *dst = (TYPE *)p->dst + row * w->out[1];                          \
+        int64_t y[2], x[2];                                                    \
+        double high = mean_span(p, 0, row % w->out[0], y);                     \
+        for (int64_t o = 0; o < w->out[1]; o++) {                              \
+            double wide = mean_span(p, 1, o, x), sum = 0;                      \
+            for (int64_t i = y[0]; i < y[1]; i++) {                            \
+                for (int64_t j = x[0]; j < x[1]; j++) {                        \
+                    sum += (double)src[i * w->in[1] + j];                      \
+                }                                                              \
             }                                                                  \
+            dst[o] = (TYPE)(sum / (high * wide));                              \
         }                                                                      \
-        ((TYPE *)p->dst)[row * w->out[1] + ox] = (TYPE)(sum / divisor);        \
-    } while (0)
+    }
+MEAN_ROW(float)
+MEAN_ROW(double)
 
 static void mean_range(void *ctx, int64_t begin, int64_t end)
 {
     const planes *p = ctx;
-    const rt__window *w = &p->w;
-    int64_t size = w->in[0] * w->in[1];
     for (int64_t row = begin; row < end; row++) {
-        int64_t plane = row / w->out[0], y[2], x[2];
-        for (int64_t ox = 0; ox < w->out[1]; ox++) {
-            double divisor;
-            mean_window(p, row % w->out[0], ox, y, x, &divisor);
-            if (p->dtype == RT_FLOAT64) {
-                MEAN_ROW(double);
-            } else {
-                MEAN_ROW(float);
-            }
+        if (p->dtype == RT_FLOAT64) {
+            mean_row_double(p, row);
+        } else {
+            mean_row_float(p, row);
         }
     }
 }
@@ -362,9 +359,8 @@ static void spread_range(void *ctx, int64_t begin, int64_t end)
     int64_t size = w->in[0] * w->in[1], outs = w->out[0] * w->out[1];
     for (int64_t out = begin * outs; out < end * outs; out++) {
         int64_t plane = out / outs, y[2], x[2];
-        double divisor;
-        mean_window(p, out % outs / w->out[1], out % w->out[1], y, x,
-                    &divisor);
+        double divisor = mean_span(p, 0, out % outs / w->out[1], y) *
+                         mean_span(p, 1, out % w->out[1], x);
         if (p->dtype == RT_FLOAT64) {
             SPREAD(double);
         } else {
