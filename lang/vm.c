@@ -51,7 +51,8 @@ static rt_status push(lang_session *s, lang__routine *r, rt_module *self,
                            "stops it");
         return status;
     }
-    memcpy(s->top, r->constants, (size_t)r->nconstants * sizeof *base);
+    if (r->nconstants)
+        memcpy(s->top, r->constants, (size_t)r->nconstants * sizeof *base);
     memset(base, 0, (size_t)r->nregisters * sizeof *base);
     s->frames[s->depth++] = (lang__frame){
         .routine = r, .pc = r->code, .registers = base, .self = self};
