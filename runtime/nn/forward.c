@@ -287,13 +287,17 @@ static rt_status channel_affine(rt_tensor **out, rt_module *m, rt_tensor *x,
     return RT_OK;
 }
 
-/* Each group of each sample is one row of a layer norm. */
+/* Each group of each sample is one row of a layer norm; a group of an instance
+ * norm is a channel. */
 RT_LAYER_FORWARD(group_norm)
 {
     rt_status st = rt__layer_inputs(m, args, nargs, 1, err);
-    int64_t groups = rt__option_int(m, "num_groups");
-    int64_t c = rt__option_int(m, "num_channels");
-    if (st || (st = check_channels(m, args[0].t, c, 2, RT_MAX_DIMS, err))) {
+    bool grouped = m->layer->id == RT_LAYER_GroupNorm;
+    int low = grouped ? 2 : m->layer->id == RT_LAYER_InstanceNorm1d ? 3 : 4;
+    int64_t c = rt__option_int(m, grouped ? "num_channels" : "num_features");
+    int64_t groups = grouped ? rt__option_int(m, "num_groups") : c;
+    if (st || (st = check_channels(m, args[0].t, c, low,
+                                   grouped ? RT_MAX_DIMS : low, err))) {
         return st;
     }
     rt_tensor *x = args[0].t, *rows = NULL, *back = NULL, *out;

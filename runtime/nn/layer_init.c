@@ -171,6 +171,24 @@ RT_LAYER_INIT(group_norm)
     return st ? st : affine_channels(m, c, err);
 }
 
+RT_LAYER_INIT(instance_norm)
+{
+    rt_status st = positive(m, "num_features", 1, err);
+    if (!st && rt__option_bool(m, "track_running_stats")) {
+        return rt_fail(err, RT_E_UNSUPPORTED,
+                       "%s: running statistics are not kept", m->cls->name);
+    }
+    return st ? st : affine_channels(m, rt__option_int(m, "num_features"), err);
+}
+
+RT_LAYER_INIT(rms_norm)
+{
+    const rt_value *v = rt__option(m, "normalized_shape");
+    return constant_parameter(m, "weight",
+                              rt__option_bool(m, "elementwise_affine"),
+                              v->count, v->ints, 1, err);
+}
+
 RT_LAYER_INIT(batch_norm)
 {
     int64_t c = rt__option_int(m, "num_features");
@@ -193,7 +211,7 @@ RT_LAYER_INIT(batch_norm)
     return st;
 }
 
-static rt_status check_conv(rt_module *m, rt_error *err)
+static rt_status check_conv(rt_module *m, int dims, rt_error *err)
 {
     rt_status st = positive(m, "groups", 1, err);
     if (st) {
@@ -204,49 +222,62 @@ static rt_status check_conv(rt_module *m, rt_error *err)
     for (int i = 0; i < 2; i++) {
         int64_t c = rt__option_int(m, both[i]);
         if (c < 1 || c % groups) {
-            return rt_fail(err, RT_E_ARGUMENT, "Conv2d: %s must be a positive "
-                           "multiple of groups (%lld), got %lld", both[i],
+            return rt_fail(err, RT_E_ARGUMENT, "%s: %s must be a positive "
+                           "multiple of groups (%lld), got %lld",
+                           m->cls->name, both[i],
                            (long long)groups, (long long)c);
         }
     }
     const char *mode = rt__option(m, "padding_mode")->s;
     if (strcmp(mode, "zeros") != 0) {
-        return rt_fail(err, RT_E_UNSUPPORTED, "Conv2d: padding_mode '%s' is "
-                       "not available, only 'zeros'", mode);
+        return rt_fail(err, RT_E_UNSUPPORTED, "%s: padding_mode '%s' is "
+                       "not available, only 'zeros'", m->cls->name, mode);
     }
     const int64_t *k = rt__option(m, "kernel_size")->ints;
     const int64_t *s = rt__option(m, "stride")->ints;
     bool same = rt__option(m, "padding")->ints[0] == -1;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < dims; i++) {
         if (k[i] < 1 || s[i] < 1) {
-            return rt_fail(err, RT_E_ARGUMENT, "Conv2d: kernel_size and stride "
-                           "must be positive");
+            return rt_fail(err, RT_E_ARGUMENT, "%s: kernel_size and stride "
+                           "must be positive", m->cls->name);
         }
         if (same && s[i] != 1) {
-            return rt_fail(err, RT_E_ARGUMENT, "Conv2d: padding='same' needs "
-                           "stride 1");
+            return rt_fail(err, RT_E_ARGUMENT, "%s: padding='same' needs "
+                           "stride 1", m->cls->name);
         }
     }
     return RT_OK;
 }
 
-RT_LAYER_INIT(conv2d)
+/* Options spread to `dims` numbers, weight [O, I / groups, kernel...], bias. */
+static rt_status start_conv(rt_module *m, int dims, rt_error *err)
 {
     rt_status st;
-    if ((st = rt__option_spread(m, "kernel_size", 2, err))
-        || (st = rt__option_spread(m, "stride", 2, err))
-        || (st = rt__option_spread(m, "padding", 2, err))
-        || (st = rt__option_spread(m, "dilation", 2, err))
-        || (st = check_conv(m, err))) {
+    if ((st = rt__option_spread(m, "kernel_size", dims, err))
+        || (st = rt__option_spread(m, "stride", dims, err))
+        || (st = rt__option_spread(m, "padding", dims, err))
+        || (st = rt__option_spread(m, "dilation", dims, err))
+        || (st = check_conv(m, dims, err))) {
         return st;
     }
-    const int64_t *k = rt__option(m, "kernel_size")->ints;
     int64_t shape[4] = {rt__option_int(m, "out_channels"),
                         rt__option_int(m, "in_channels")
-                            / rt__option_int(m, "groups"), k[0], k[1]};
+                            / rt__option_int(m, "groups")};
+    memcpy(shape + 2, rt__option(m, "kernel_size")->ints,
+           (size_t)dims * sizeof *shape);
     rt_tensor *w, *b;
-    st = weight_and_bias(m, 4, shape, &w, &b, err);
+    st = weight_and_bias(m, 2 + dims, shape, &w, &b, err);
     return st ? st : rt__fill_linear(w, b, err);
+}
+
+RT_LAYER_INIT(conv1d)
+{
+    return start_conv(m, 1, err);
+}
+
+RT_LAYER_INIT(conv2d)
+{
+    return start_conv(m, 2, err);
 }
 
 /* stride defaults to the window. */

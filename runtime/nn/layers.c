@@ -185,15 +185,20 @@ static rt_status padding_text(rt_value *v, rt_error *err)
     } else if (v->kind == RT_K_STRING && strcmp(v->s, "valid") == 0) {
         *v = RT_V_INTS(&valid, 1);
     } else if (v->kind == RT_K_STRING) {
-        rt_fail(err, RT_E_ARGUMENT, "Conv2d: unknown padding '%s'", v->s);
+        rt_fail(err, RT_E_ARGUMENT, "convolution: unknown padding '%s'", v->s);
         rt_error_help(err, "padding is a number, a pair, 'same' or 'valid'");
         return RT_E_ARGUMENT;
     } else if ((v->kind == RT_K_INT && v->i < 0)
                || (v->kind == RT_K_INTS && v->count && v->ints[0] < 0)) {
         return rt_fail(err, RT_E_ARGUMENT,
-                       "Conv2d: padding must not be negative");
+                       "convolution: padding must not be negative");
     }
     return RT_OK;
+}
+
+static bool is_conv(const rt_layer *layer)
+{
+    return layer->id == RT_LAYER_Conv1d || layer->id == RT_LAYER_Conv2d;
 }
 
 /* Copies of the caller's arguments in which spellings are made regular. */
@@ -224,14 +229,14 @@ static rt_status take_arguments(given *g, const rt_layer *layer,
     }
     for (int i = 0; i < npos && !st; i++) {
         g->args[i] = args[i];
-        if (layer->id == RT_LAYER_Conv2d && i == 4) {
+        if (is_conv(layer) && i == 4) {
             st = padding_text(&g->args[i], err);
         }
     }
     for (int i = 0; i < nnamed && !st; i++) {
         g->named[i] = named[i];
         g->names[i] = canonical(layer, names[i]);
-        if (layer->id == RT_LAYER_Conv2d && !strcmp(names[i], "padding")) {
+        if (is_conv(layer) && !strcmp(names[i], "padding")) {
             st = padding_text(&g->named[i], err);
         }
     }
@@ -364,8 +369,9 @@ static void show_option(rt__text *t, rt_module *m, const char *name,
     }
     /* PyTorch shows a window given as one number as that number. */
     bool single = v->kind == RT_K_INTS && v->count == 1
-                  && m->layer->id != RT_LAYER_LayerNorm
-                  && m->layer->id != RT_LAYER_Unflatten;
+                  && m->layer->id != RT_LAYER_AvgPool1d
+                  && (m->layer->init == rt__layer_init_pool2d
+                      || m->layer->init == rt__layer_init_adaptive2d);
     if (single) {
         rt__text_format(t, "%lld", (long long)v->ints[0]);
     } else if (strcmp(name, "padding") == 0) {

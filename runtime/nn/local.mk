@@ -25,6 +25,7 @@ libruntime_la_SOURCES += \
 	%D%/repr.c \
 	%D%/schedule.c \
 	%D%/schedule.def \
+	%D%/spatial.c \
 	%D%/values.c
 
 # Compiled once per instruction set, with the ops' kernels.

@@ -125,6 +125,11 @@ RT_LAYER_INIT(pool2d);
 RT_LAYER_INIT(embedding);
 RT_LAYER_INIT(prelu);
 RT_LAYER_INIT(recurrent);
+RT_LAYER_INIT(conv1d);
+RT_LAYER_INIT(conv_transpose2d);
+RT_LAYER_INIT(adaptive2d);
+RT_LAYER_INIT(instance_norm);
+RT_LAYER_INIT(rms_norm);
 RT_LAYER_FORWARD(call);
 RT_LAYER_FORWARD(identity);
 RT_LAYER_FORWARD(activation);
@@ -138,5 +143,11 @@ RT_LAYER_FORWARD(conv2d);
 RT_LAYER_FORWARD(max_pool2d);
 RT_LAYER_FORWARD(prelu);
 RT_LAYER_FORWARD(recurrent);
+RT_LAYER_FORWARD(conv1d);
+RT_LAYER_FORWARD(pool1d);
+RT_LAYER_FORWARD(conv_transpose2d);
+RT_LAYER_FORWARD(adaptive_avg_pool2d);
+RT_LAYER_FORWARD(dropout2d);
+RT_LAYER_FORWARD(rms_norm);
 
 #endif
