@@ -51,6 +51,8 @@ const rt_signature *rt__op_signature(const rt_op *op);
 /* Parses any schema text into *out; RT_E_INTERNAL with the column on a bad one.
  * Also used for layers, optimizers and schedulers. */
 rt_status rt__schema_parse(rt_signature *out, const char *text, rt_error *err);
+/* Frees what a parsed signature points to (catalogs keep theirs for ever). */
+void rt__schema_dispose(rt_signature *sig);
 
 /* Autograd's two ends of a call; NULL until autograd is linked in. `begin` may
  * refuse (a leaf written in place), saves what the gradient needs and returns

@@ -378,11 +378,23 @@ static rt_status parse_signature(parser *p)
     return s;
 }
 
+/* A list has at most one number for two characters. */
+static size_t list_room(const char *text)
+{
+    return (strlen(text) / 2 + 1) * sizeof(int64_t);
+}
+
+void rt__schema_dispose(rt_signature *sig)
+{
+    /* The name is the first word behind the lists. */
+    rt_free((char *)sig->name - list_room(sig->text));
+}
+
 rt_status rt__schema_parse(rt_signature *out, const char *text, rt_error *err)
 {
-    /* Twice the text holds every word and every default with its NUL; a list
-     * has at most one number for two characters. */
-    size_t n = strlen(text), lists = (n / 2 + 1) * sizeof(int64_t);
+    /* Three times the text holds every word, every default as written and
+     * every string, each with its NUL. */
+    size_t n = strlen(text), lists = list_room(text);
     char *block = rt_alloc(lists + 3 * n + 16);
     if (!block) {
         return rt_fail(err, RT_E_MEMORY, "schema: no memory for \"%s\"", text);

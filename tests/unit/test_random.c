@@ -131,24 +131,17 @@ CASE(bad_ranges_and_dtypes_are_errors)
                               results, &err), err, RT_E_DTYPE);
 }
 
-static double half_at(const rt_tensor *t, int64_t i)
-{
-    return rt__load_float(RT_FLOAT16, t->data + 2 * i);
-}
 
 CASE(half_types_round_float32_samples)
 {
-    int64_t hundred = 100, seventeen = 17;
-    rt_value many[] = {RT_V_INTS(&hundred, 1), RT_NONE, RT_V_DTYPE(RT_FLOAT16)};
-    rt_value few[] = {RT_V_INTS(&seventeen, 1), RT_NONE, RT_V_DTYPE(RT_FLOAT16)};
     /* torch.manual_seed(7); torch.rand(100, dtype=torch.float16) */
-    rt_tensor *u = call("rand", 3, many);
-    CHECK_NEAR(half_at(u, 0), 0.53515625, 0);
-    CHECK_NEAR(half_at(u, 1), 0.1988525390625, 0);
+    rt_tensor *u = sized("rand", 100, RT_FLOAT16);
+    CHECK_NEAR(at(u, 0), 0.53515625, 0);
+    CHECK_NEAR(at(u, 1), 0.1988525390625, 0);
     /* torch.manual_seed(7); torch.randn(17, dtype=torch.float16) */
-    rt_tensor *n = call("randn", 3, few);
-    CHECK_NEAR(half_at(n, 1), -1.5830078, 1e-3);
-    CHECK_NEAR(half_at(n, 16), -1.359375, 1e-3);
+    rt_tensor *n = sized("randn", 17, RT_FLOAT16);
+    CHECK_NEAR(at(n, 1), -1.5830078, 1e-3);
+    CHECK_NEAR(at(n, 16), -1.359375, 1e-3);
     rt_release(u);
     rt_release(n);
 }

@@ -16,6 +16,7 @@ CASE(every_row_of_the_catalog_parses)
         CHECK_TEXT(sig.name, rt_op_name(op));
         CHECK(sig.nresults > 0);
         CHECK(rt_op_doc(op)[0]);
+        rt__schema_dispose(&sig);
     }
     CHECK(rt_op_at(-1) == NULL && rt_op_at(rt_op_count()) == NULL);
 }
@@ -55,6 +56,7 @@ CASE(defaults_may_be_lists_strings_and_small_floats)
     CHECK_INT(own.params[2].value.kind, RT_K_INT);
     CHECK(own.params[3].value.f == 0.5);
     CHECK_INT(own.params[4].value.kind, RT_K_FLOAT);
+    rt__schema_dispose(&own);
 }
 
 CASE(results_may_be_named_lists_or_plain_values)
