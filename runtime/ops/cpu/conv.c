@@ -12,6 +12,7 @@
  * alone. A 1 x 1 window without stride or padding needs no columns.
  */
 #include "runtime/base/pool.h"
+#include "runtime/ops/cpu/gemm.h"
 #include "runtime/ops/cpu/move.h"
 #include "runtime/ops/cpu/window.h"
 
@@ -248,61 +249,52 @@ static void roll_range(void *ctx, int64_t begin, int64_t end)
 
 /* --- products --------------------------------------------------------------------------- */
 
-/* A tensor over part of t's memory that no history hangs on. */
-static rt_status part(rt_tensor **out, rt__call *c, rt_tensor *t,
-                      int64_t offset, int ndim, const int64_t *shape)
+/* `count` products, operand x of the i-th being step_x[0] * (i / groups) +
+ * step_x[1] * (i % groups) elements from where g points. */
+static rt_status products(rt__call *c, const conv *v, const rt__gemm *g,
+                          int64_t count, const int64_t step_a[2],
+                          const int64_t step_b[2], const int64_t step_c[2])
 {
-    int64_t strides[RT_MAX_DIMS];
-    rt__shape_strides(ndim, shape, strides);
-    return rt__tensor_over(out, t->storage, t->dtype, ndim, shape, strides,
-                           t->offset + offset, c->err);
-}
-
-/* *out = a x b, or a x b^T, or a^T x b over the last two dimensions. */
-static rt_status product(rt_tensor **out, rt__call *c, rt_tensor *a,
-                         bool turn_a, rt_tensor *b, bool turn_b)
-{
-    rt_tensor *x = NULL, *y = NULL;
-    rt_status s = turn_a ? rt__swapped_view(&x, a, a->ndim - 2, a->ndim - 1,
-                                            c->err)
-                         : (x = rt_retain(a), RT_OK);
-    if (s == RT_OK) {
-        s = turn_b ? rt__swapped_view(&y, b, b->ndim - 2, b->ndim - 1, c->err)
-                   : (y = rt_retain(b), RT_OK);
+    if (count == 1) {
+        return rt__gemm_run(g, c->name, c->err);
     }
-    if (s == RT_OK) {
-        s = rt__op1(RT_OP_matmul, out, c->err, 2, RT_V_TENSOR(x),
-                    RT_V_TENSOR(y));
+    int64_t *at = rt_alloc((size_t)(3 * count + 1) * sizeof *at);
+    if (!at) {
+        return rt_fail(c->err, RT_E_MEMORY, "%s: no memory for %lld products",
+                       c->name, (long long)count);
     }
-    rt_release(x);
-    rt_release(y);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t image = i / v->groups, group = i % v->groups;
+        at[i] = step_a[0] * image + step_a[1] * group;
+        at[count + i] = step_b[0] * image + step_b[1] * group;
+        at[2 * count + i] = step_c[0] * image + step_c[1] * group;
+    }
+    rt_status s = rt__gemm_batch(g, count, at, at + count, at + 2 * count,
+                                 c->name, c->err);
+    rt_free(at);
     return s;
 }
 
-/* The columns of images [first, first + n), as [n, G, K, P]. */
-static rt_status columns_of(rt_tensor **out, rt__call *c, const conv *v,
-                            rt_tensor *input, int64_t first, int64_t n)
+/* The columns of images [first, first + n), as [n, G, K, P]: at *data, in
+ * memory of their own (*owned) unless they are the input itself. */
+static rt_status columns_of(const char **data, rt_tensor **owned, rt__call *c,
+                            const conv *v, rt_tensor *input, int64_t first,
+                            int64_t n)
 {
     int64_t shape[4] = {n, v->groups, v->k, v->p};
     int64_t image = v->groups * v->ci * v->w.in[0] * v->w.in[1];
+    char *from = input->data + first * image * (int64_t)v->size;
     if (v->plain) {
-        return part(out, c, input, first * image, 4, shape);
+        *data = from;
+        return RT_OK;
     }
-    rt_status s = rt_tensor_new(out, v->dtype, 4, shape, c->err);
+    rt_status s = rt_tensor_new(owned, v->dtype, 4, shape, c->err);
     if (s == RT_OK) {
-        unroll u = {v, input->data + first * image * (int64_t)v->size,
-                    (*out)->data, n, false};
+        unroll u = {v, from, (*owned)->data, n, false};
+        *data = (*owned)->data;
         s = unroll_images(c, &u);
     }
     return s;
-}
-
-/* The weight as [G, Co, K]. */
-static rt_status weight_matrix(rt_tensor **out, rt__call *c, const conv *v,
-                               rt_tensor *weight)
-{
-    int64_t shape[3] = {v->groups, v->co, v->k};
-    return part(out, c, weight, 0, 3, shape);
 }
 
 /* --- forward ------------------------------------------------------------------------------ */
@@ -349,16 +341,15 @@ RT_INFER(conv2d)
 typedef struct bias_job {
     const conv *v;
     char *dst;
-    const char *src, *bias;      /* bias may be NULL */
+    const char *bias;
 } bias_job;
 
 #define BIAS_PLANE(TYPE)                                                       \
     do {                                                                       \
-        TYPE *d = (TYPE *)j->dst + i * p;                                      \
-        const TYPE *s = (const TYPE *)j->src + i * p;                          \
-        TYPE b = j->bias ? ((const TYPE *)j->bias)[i % channels] : 0;          \
+        TYPE *d = (TYPE *)j->dst + i * p, b;                                   \
+        b = ((const TYPE *)j->bias)[i % channels];                             \
         for (int64_t k = 0; k < p; k++) {                                      \
-            d[k] = s[k] + b;                                                   \
+            d[k] = b;                                                          \
         }                                                                      \
     } while (0)
 
@@ -375,34 +366,39 @@ static void bias_range(void *ctx, int64_t begin, int64_t end)
     }
 }
 
-/* Output of images [first, first + n) into y. */
+/* Output of images [first, first + n) into y: the bias first, then the
+ * products are added to it. */
 static rt_status forward_chunk(rt__call *c, const conv *v, rt_tensor *x,
                                rt_tensor *w, rt_tensor *bias, rt_tensor *y,
                                int64_t first, int64_t n)
 {
-    rt_tensor *columns = NULL, *out = NULL;
-    int64_t planes = v->groups * v->co;
-    rt_status s = columns_of(&columns, c, v, x, first, n);
-    if (s == RT_OK) {
-        s = product(&out, c, w, false, columns, false);
-    }
-    if (s == RT_OK) {
-        bias_job j = {v,
-                      y->data + first * planes * v->p * (int64_t)v->size,
-                      out->data, bias ? bias->data : NULL};
+    rt_tensor *owned = NULL;
+    const char *columns = NULL;
+    int64_t planes = v->groups * v->co, kp = v->k * v->p, cp = v->co * v->p;
+    char *out = y->data + first * planes * v->p * (int64_t)v->size;
+    rt_status s = columns_of(&columns, &owned, c, v, x, first, n);
+    if (s == RT_OK && bias) {
+        bias_job j = {v, out, bias->data};
         if (!rt__parallel(n * planes, 16384 / (v->p + 1) + 1, bias_range,
                           &j)) {
             s = rt__interrupted(c->name, c->err);
         }
     }
-    rt_release(columns);
-    rt_release(out);
+    if (s == RT_OK) {
+        rt__gemm g = {v->dtype, v->co, v->p, v->k, w->data, columns, out,
+                      v->k, 1, v->p, 1, v->p, 1, bias != NULL};
+        s = products(c, v, &g, n * v->groups,
+                     (int64_t[]){0, v->co * v->k},
+                     (int64_t[]){v->groups * kp, kp},
+                     (int64_t[]){v->groups * cp, cp});
+    }
+    rt_release(owned);
     return s;
 }
 
 RT_KERNEL(conv2d)
 {
-    rt_tensor *x = NULL, *w = NULL, *m = NULL, *b = NULL, *y = NULL;
+    rt_tensor *x = NULL, *w = NULL, *b = NULL, *y = NULL;
     rt_tensor *input = rt__arg(c, C_INPUT), *weight = rt__arg(c, C_WEIGHT);
     rt_dtype compute = rt__compute_dtype(input);
     conv v;
@@ -415,9 +411,6 @@ RT_KERNEL(conv2d)
     if (s == RT_OK) {
         s = rt__dense_as(&w, weight, compute, c->name, c->err);
     }
-    if (s == RT_OK) {
-        s = weight_matrix(&m, c, &v, w);
-    }
     if (s == RT_OK && rt__arg(c, C_BIAS)) {
         s = rt__dense_as(&b, rt__arg(c, C_BIAS), compute, c->name, c->err);
     }
@@ -426,11 +419,10 @@ RT_KERNEL(conv2d)
     }
     for (int64_t i = 0; s == RT_OK && y->numel > 0 && i < v.n; i += v.chunk) {
         int64_t n = v.n - i < v.chunk ? v.n - i : v.chunk;
-        s = forward_chunk(c, &v, x, m, b, y, i, n);
+        s = forward_chunk(c, &v, x, w, b, y, i, n);
     }
     rt_release(x);
     rt_release(w);
-    rt_release(m);
     rt_release(b);
     return rt__finish_work(s, y, c->r[0].t, c->name, c->err);
 }
@@ -483,13 +475,20 @@ static rt_status input_chunk(rt__call *c, const conv *v, rt_tensor *g,
                              rt_tensor *w, rt_tensor *out, int64_t first,
                              int64_t n)
 {
-    rt_tensor *grads = NULL, *columns = NULL;
-    int64_t shape[4] = {n, v->groups, v->co, v->p};
+    rt_tensor *columns = NULL;
+    int64_t shape[4] = {n, v->groups, v->k, v->p};
     int64_t image = v->groups * v->ci * v->w.in[0] * v->w.in[1];
-    rt_status s =
-        part(&grads, c, g, first * v->groups * v->co * v->p, 4, shape);
+    int64_t kp = v->k * v->p, cp = v->co * v->p;
+    rt_status s = rt_tensor_new(&columns, v->dtype, 4, shape, c->err);
     if (s == RT_OK) {
-        s = product(&columns, c, w, true, grads, false);
+        const char *grads =
+            g->data + first * v->groups * cp * (int64_t)v->size;
+        rt__gemm product = {v->dtype, v->k, v->p, v->co, w->data, grads,
+                            columns->data, 1, v->k, v->p, 1, v->p, 1, false};
+        s = products(c, v, &product, n * v->groups,
+                     (int64_t[]){0, v->co * v->k},
+                     (int64_t[]){v->groups * cp, cp},
+                     (int64_t[]){v->groups * kp, kp});
     }
     if (s == RT_OK) {
         unroll u = {v, out->data + first * image * (int64_t)v->size,
@@ -501,14 +500,13 @@ static rt_status input_chunk(rt__call *c, const conv *v, rt_tensor *g,
             s = rt__interrupted(c->name, c->err);
         }
     }
-    rt_release(grads);
     rt_release(columns);
     return s;
 }
 
 RT_KERNEL(conv2d_input)
 {
-    rt_tensor *g = NULL, *w = NULL, *m = NULL, *out = NULL;
+    rt_tensor *g = NULL, *w = NULL, *out = NULL;
     rt_dtype compute = rt__compute_dtype(rt__arg(c, I_GRAD));
     conv v;
     rt_status s = read_conv_input(&v, c);
@@ -520,19 +518,15 @@ RT_KERNEL(conv2d_input)
         s = rt__dense_as(&w, rt__arg(c, I_OTHER), compute, c->name, c->err);
     }
     if (s == RT_OK) {
-        s = weight_matrix(&m, c, &v, w);
-    }
-    if (s == RT_OK) {
         s = rt__begin_work(&out, c->r[0].t, compute, c->err);
     }
     for (int64_t i = 0; s == RT_OK && out->numel > 0 && i < v.n;
          i += v.chunk) {
         int64_t n = v.n - i < v.chunk ? v.n - i : v.chunk;
-        s = input_chunk(c, &v, g, m, out, i, n);
+        s = input_chunk(c, &v, g, w, out, i, n);
     }
     rt_release(g);
     rt_release(w);
-    rt_release(m);
     return rt__finish_work(s, out, c->r[0].t, c->name, c->err);
 }
 
@@ -580,7 +574,9 @@ static rt_status weight_operands(rt__call *c, const conv *v, rt_tensor *g,
         s = rt_tensor_new(grads, v->dtype, 3, gs, c->err);
     }
     if (s == RT_OK) {
-        s = part(&dst, c, *grads, 0, 3, wide);
+        int64_t to[3] = {n * v->p, v->p, 1};
+        s = rt__tensor_over(&dst, (*grads)->storage, v->dtype, 3, wide, to, 0,
+                            c->err);
     }
     if (s == RT_OK) {
         s = rt__tensor_over(&src, g->storage, g->dtype, 3, wide, from,
@@ -598,17 +594,19 @@ static rt_status weight_chunk(rt__call *c, const conv *v, rt_tensor *g,
                               rt_tensor *x, rt_tensor *out, int64_t first,
                               int64_t n)
 {
-    rt_tensor *grads = NULL, *columns = NULL, *sum = NULL;
+    rt_tensor *grads = NULL, *columns = NULL;
+    int64_t np = n * v->p;
     rt_status s = weight_operands(c, v, g, x, first, n, &grads, &columns);
     if (s == RT_OK) {
-        s = product(&sum, c, grads, false, columns, true);
-    }
-    if (s == RT_OK) {
-        rt__add_row(v->dtype, out->data, sum->data, out->numel);
+        rt__gemm product = {v->dtype, v->co, v->k, np, grads->data,
+                            columns->data, out->data, np, 1, 1, np, v->k, 1,
+                            true};
+        s = products(c, v, &product, v->groups,
+                     (int64_t[]){0, v->co * np}, (int64_t[]){0, v->k * np},
+                     (int64_t[]){0, v->co * v->k});
     }
     rt_release(grads);
     rt_release(columns);
-    rt_release(sum);
     return s;
 }
 
