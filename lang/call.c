@@ -635,7 +635,10 @@ static rt_status run_native(lang_session *s, const lang__site *site,
     lang__native_call c = {
         .s = s, .a = args, .n = n, .out = out, .expr = x, .named = named,
         .names = x->u.invoke.names, .nnamed = nnamed, .err = err};
-    return lang__native_of(x->u.invoke.callee.builtin->id)(&c);
+    rt_status status = lang__native_of(x->u.invoke.callee.builtin->id)(&c);
+    for (int i = 0; i < RT_MAX_RESULTS && status; i++)
+        lang__release(&out[i]);
+    return status;
 }
 
 static rt_status invoke_builtin(lang_session *s, const lang__site *site,

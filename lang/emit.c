@@ -54,8 +54,10 @@ rt_status lang__emit_begin(lang__emitter *e, lang__unit *unit,
     *e = (lang__emitter){.unit = unit, .arena = &unit->arena, .names = names,
                          .err = err};
     e->routine = rt_alloc(sizeof *e->routine);
-    if (!e->routine)
-        return rt_fail(err, RT_E_MEMORY, "compiler: no memory");
+    if (!e->routine) {
+        no_memory(e);
+        return e->status;
+    }
     *e->routine = (lang__routine){.count = 1, .name = ""};
     e->routine->unit = lang__unit_retain(unit);
     for (int i = 0; i < nslots && !e->status; i++) {

@@ -35,7 +35,7 @@ static bool add_name(void *ctx, const char *name, rt_tensor *t)
 
 NATIVE(NAMES)
 {
-    lang_list *l;
+    lang_list *l = NULL;
     rt_status status = lang__need_module(c, 0);
     if (!status)
         status = lang__list_new(&l, LANG__TYPE(LANG_STRING), 0, c->err);

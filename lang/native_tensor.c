@@ -108,7 +108,7 @@ NATIVE(TENSOR)
         status = lang__list_tensor(&made.t, data.l, dtype, c->err);
     } else if (data.kind == LANG_TENSOR && data.t) {
         rt_dtype same = rt_tensor_dtype(data.t);
-        rt_tensor *plain;
+        rt_tensor *plain = NULL;
         status = rt_detach(&plain, data.t, c->err);
         if (!status)
             status = to_dtype(c, plain,

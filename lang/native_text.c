@@ -122,7 +122,7 @@ static rt_status add_part(lang_list *l, const char *text, size_t size,
 NATIVE(SPLIT_TEXT)
 {
     const lang__string *s = c->a[0].s, *separator = c->a[1].s;
-    lang_list *l;
+    lang_list *l = NULL;
     if (!separator->size)
         return rt_fail(c->err, RT_E_ARGUMENT, "split: an empty separator");
     rt_status status = lang__list_new(&l, LANG__TYPE(LANG_STRING), 0, c->err);

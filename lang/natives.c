@@ -169,7 +169,7 @@ NATIVE(PROGRESS)
 NATIVE(RANGE)
 {
     int64_t start = c->a[0].i, stop = c->a[1].i, step = c->a[2].i;
-    lang_list *l;
+    lang_list *l = NULL;
     if (step == 0)
         return rt_fail(c->err, RT_E_ARGUMENT, "range: a step of 0 never ends");
     rt_status status = lang__list_new(&l, LANG__TYPE(LANG_INT), 0, c->err);
@@ -265,7 +265,7 @@ static void sort(const lang_list *l, lang__word *words, lang__word *spare,
 
 NATIVE(SORTED)
 {
-    lang_list *l = c->a[0].l, *copy;
+    lang_list *l = c->a[0].l, *copy = NULL;
     lang__type e = l->element;
     if (e.depth == 0 && e.kind != LANG_STRING && !lang__type_is_number(e))
         return rt_fail(c->err, RT_E_TYPE,
@@ -284,7 +284,7 @@ NATIVE(SORTED)
 
 NATIVE(FILLED)
 {
-    lang_list *l;
+    lang_list *l = NULL;
     int64_t n = c->a[1].i;
     if (n < 0)
         return rt_fail(c->err, RT_E_ARGUMENT,
