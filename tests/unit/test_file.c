@@ -532,4 +532,28 @@ CASE(a_tensor_of_another_shape_changes_nothing)
     rt_module_release(m);
 }
 
+CASE(memory_running_out_while_saving_or_loading_leaks_nothing)
+{
+    rt_module *m = chain(2, LAYER_OF("Linear", I(2), I(1)), BARE("Tanh"));
+    rt_memory_stats before, after;
+    rt_module_release(saved_and_loaded(m));
+    rt_memory_read_stats(&before);
+    for (int i = 1, done = 0; i < 2000 && !done; i++) {
+        rt_module *n = NULL;
+        rt_error_clear(&err);
+        rt_memory_fail_after(i);
+        rt_status st = rt_module_save(m, path_of("t"), &err);
+        st = st ? st : rt_module_load(&n, path_of("t"), &err);
+        done = st == RT_OK;
+        rt_memory_fail_after(0);
+        rt_module_release(n);
+        if (!done && st != RT_E_MEMORY && st != RT_E_FILE) {
+            UNIT_FAIL("allocation %d: %d %s", i, (int)st, err.message);
+        }
+    }
+    rt_memory_read_stats(&after);
+    CHECK_INT(after.allocated, before.allocated);
+    rt_module_release(m);
+}
+
 UNIT_MAIN

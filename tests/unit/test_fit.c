@@ -247,4 +247,38 @@ CASE(what_cannot_be_trained_says_why)
     rt_module_release(m);
 }
 
+CASE(memory_running_out_in_a_run_leaks_nothing)
+{
+    rt_module *m = net(2, 2);
+    rt_dataset *d = exclusive_or();
+    rt_memory_stats before, after;
+    rt_fit_options o = RT_FIT_OPTIONS_INIT;
+    o.batch_size = 4;
+    o.accuracy = true;
+    o.validation = d;
+    o.optimizer = optimizer("SGD", m, 0.1);
+    for (int i = 0, done = 0; i < 3000 && !done; i++) {
+        rt_history h = {0};
+        rt_error_clear(&err);
+        rt_memory_fail_after(i);
+        rt_status st = rt_fit(&h, m, d, &o, &err);
+        done = i > 0 && st == RT_OK;
+        rt_memory_fail_after(0);
+        rt_history_dispose(&h);
+        rt_optimizer_zero_grad(o.optimizer, true);
+        if (i == 0) {
+            rt_memory_read_stats(&before);
+        }
+        if (st != RT_OK && st != RT_E_MEMORY) {
+            UNIT_FAIL("allocation %d: %d %s", i, (int)st, err.message);
+            break;
+        }
+    }
+    rt_memory_read_stats(&after);
+    CHECK_INT(after.allocated, before.allocated);
+    rt_optimizer_release(o.optimizer);
+    rt_dataset_release(d);
+    rt_module_release(m);
+}
+
 UNIT_MAIN

@@ -518,4 +518,59 @@ CASE(every_layer_has_a_signature_and_a_sentence)
     CHECK(rt_layer_at(-1) == NULL);
 }
 
+/* --- memory running out -------------------------------------------------------- */
+
+/* Runs forward with the n-th allocation failing, for every n, until it works. */
+static void starve(rt_module *m, rt_tensor *x)
+{
+    rt_value arg = T(x), out = RT_UNSET;
+    rt_memory_stats before, after;
+    rt_tensor *y = forward(m, x);
+    rt_release(y);
+    rt_memory_read_stats(&before);
+    for (int i = 1; i < 2000; i++) {
+        rt_error_clear(&err);
+        rt_memory_fail_after(i);
+        rt_status st = rt_module_forward(m, &arg, 1, &out, &err);
+        rt_memory_fail_after(0);
+        rt_value_release(&out);
+        if (st == RT_OK) {
+            break;
+        }
+        if (st != RT_E_MEMORY) {
+            UNIT_FAIL("%s, allocation %d: %d %s", rt_module_name(m), i, (int)st,
+                      err.message);
+            break;
+        }
+    }
+    rt_memory_read_stats(&after);
+    CHECK_INT(after.allocated, before.allocated);
+    rt_release(x);
+    rt_module_release(m);
+}
+
+CASE(a_forward_without_memory_fails_and_leaks_nothing)
+{
+    const rt_value lstm[] = {I(2), I(3), RT_V_BOOL(true)};
+    const rt_value same[] = {I(1), I(2), I(2), RT_V_STRING("same")};
+    const char *const both[] = {"bidirectional"}, *const pad[] = {"padding"};
+    starve(layer_of("LSTM", lstm, 2, both, 1),
+           noise(RT_FLOAT32, SHAPE(2, 2, 2), 1));
+    starve(LAYER_OF("GRU", I(2), I(3)), noise(RT_FLOAT32, SHAPE(2, 2), 1));
+    starve(layer_of("Conv2d", same, 3, pad, 1),
+           noise(RT_FLOAT32, SHAPE(1, 1, 3, 3), 1));
+    starve(layer_of("Conv1d", same, 3, pad, 1),
+           noise(RT_FLOAT32, SHAPE(1, 1, 3), 1));
+    starve(LAYER_OF("ConvTranspose2d", I(1), I(2), I(2)),
+           noise(RT_FLOAT32, SHAPE(1, 1, 3, 3), 1));
+    starve(LAYER_OF("GroupNorm", I(2), I(4)),
+           noise(RT_FLOAT32, SHAPE(2, 4), 1));
+    starve(LAYER_OF("AdaptiveAvgPool2d", I(2)),
+           noise(RT_FLOAT32, SHAPE(1, 3, 3), 1));
+    starve(LAYER_OF("RMSNorm", I(3)), noise(RT_FLOAT32, SHAPE(2, 3), 1));
+    starve(LAYER_OF("PReLU", I(3)), noise(RT_FLOAT32, SHAPE(2, 3), 1));
+    starve(LAYER_OF("Dropout2d", RT_V_FLOAT(0.5)),
+           noise(RT_FLOAT32, SHAPE(2, 3, 1, 1), 1));
+}
+
 UNIT_MAIN
