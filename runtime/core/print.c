@@ -31,7 +31,7 @@ static const char *data_at(const rt_tensor *t, int64_t offset)
     return t->data + offset * (int64_t)rt_dtype_size(t->dtype);
 }
 
-/* --- one element ------------------------------------------------------------ */
+/* --- one element ---------------------------------------------------------- */
 
 static void format_float(char *out, const style *s, double v)
 {
@@ -69,7 +69,7 @@ static void add_element(rt__text *text, const style *s, const char *p)
     rt__text_add(text, cell);
 }
 
-/* --- measuring ------------------------------------------------------------------ */
+/* --- measuring ------------------------------------------------------------ */
 
 static void widen(style *s, const char *p)
 {
@@ -135,7 +135,7 @@ static void measure(style *s, const rt_tensor *t)
     visit(s, t, 0, 0, widen);
 }
 
-/* --- rows and blocks --------------------------------------------------------------- */
+/* --- rows and blocks ------------------------------------------------------ */
 
 static void add_break(rt__text *text, int newlines, int spaces)
 {
@@ -205,7 +205,7 @@ static void add_block(rt__text *text, const style *s, const rt_tensor *t,
     rt__text_char(text, ']');
 }
 
-/* --- suffixes --------------------------------------------------------------------------- */
+/* --- suffixes ------------------------------------------------------------- */
 
 #define PREFIX "tensor("
 #define INDENT ((int)sizeof PREFIX - 1)
@@ -311,7 +311,7 @@ rt_status rt_tensor_repr(char **out, const rt_tensor *t,
     return rt__text_take(&text, out, err);
 }
 
-/* --- summary ------------------------------------------------------------------------------- */
+/* --- summary -------------------------------------------------------------- */
 
 typedef struct statistics {
     int64_t finite, nans, infs;
@@ -358,7 +358,8 @@ static void add_range(rt__text *text, const rt_tensor *t)
     gather_statistics(&st, t, 0, 0);
     if (st.finite > 0) {
         bool whole = !rt_dtype_is_floating(t->dtype);
-        rt__text_format(text, whole ? " x in [%.0f, %.0f]" : " x in [%.4g, %.4g]",
+        rt__text_format(text,
+                        whole ? " x in [%.0f, %.0f]" : " x in [%.4g, %.4g]",
                         st.least, st.most);
         rt__text_format(text, " mean=%.4g", st.mean);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Ops that make tensors from numbers: zeros, full, arange, eye, one_hot, ...
  */
+#include "runtime/base/pool.h"
 #include "runtime/ops/cpu/move.h"
 #include "runtime/ops/op.h"
 
@@ -49,7 +50,7 @@ static rt_status check_sizes(const rt__call *c, int ndim, const int64_t *shape)
     return RT_OK;
 }
 
-/* --- one element as bytes ----------------------------------------------------- */
+/* --- one element as bytes ------------------------------------------------- */
 
 static rt_status out_of_range(const rt__call *c, const rt_value *v,
                               rt_dtype dtype)
@@ -96,7 +97,7 @@ static rt_status encode(uint64_t *bits, const rt__call *c, const rt_value *v,
     return RT_OK;
 }
 
-/* --- constant tensors ------------------------------------------------------------ */
+/* --- constant tensors ----------------------------------------------------- */
 
 /* Makes the result; v NULL: left uninitialised. */
 static rt_status make(rt__call *c, const options *o, int ndim,
@@ -208,7 +209,7 @@ RT_KERNEL(new_empty)
     return make_sized(c, 1, 2, rt__arg(c, 0)->dtype, NULL);
 }
 
-/* --- ranges -------------------------------------------------------------------------- */
+/* --- ranges --------------------------------------------------------------- */
 
 static rt_status check_range(const rt__call *c, double start, double end,
                              double step)
@@ -239,6 +240,44 @@ static int64_t count_ints(int64_t start, int64_t end, int64_t step)
     return (int64_t)((span + s - 1) / s);
 }
 
+/* start + i * step, in floats or in ints. */
+typedef struct counting {
+    rt_tensor *t;
+    double start, step;
+    int64_t istart, istep;
+    bool floats;
+} counting;
+
+static void count_range(void *ctx, int64_t begin, int64_t end)
+{
+    const counting *g = ctx;
+    rt_dtype dtype = g->t->dtype;
+    if (dtype == RT_INT64 && !g->floats) {
+        int64_t *out = (int64_t *)g->t->data;
+        for (int64_t i = begin; i < end; i++) {
+            out[i] = g->istart + i * g->istep;
+        }
+        return;
+    }
+    if (dtype == RT_FLOAT32) {
+        float *out = (float *)g->t->data;
+        for (int64_t i = begin; i < end; i++) {
+            out[i] = (float)(g->start + (double)i * g->step);
+        }
+        return;
+    }
+    char *p = g->t->data + (size_t)begin * rt_dtype_size(dtype);
+    for (int64_t i = begin; i < end; i++, p += rt_dtype_size(dtype)) {
+        if (rt_dtype_is_floating(dtype)) {
+            rt__store_float(dtype, p, g->start + (double)i * g->step);
+        } else if (g->floats) {
+            rt__store_int(dtype, p, (int64_t)(g->start + (double)i * g->step));
+        } else {
+            rt__store_int(dtype, p, g->istart + i * g->istep);
+        }
+    }
+}
+
 static rt_status range(rt__call *c, int first, rt_value start, rt_value end,
                        rt_value step)
 {
@@ -267,18 +306,11 @@ static rt_status range(rt__call *c, int first, rt_value start, rt_value end,
     if (s != RT_OK) {
         return s;
     }
-    char *p = c->r[0].t->data;
-    size_t size = rt_dtype_size(o.dtype);
-    for (int64_t i = 0; i < n; i++, p += size) {
-        if (rt_dtype_is_floating(o.dtype)) {
-            rt__store_float(o.dtype, p, s0 + (double)i * by);
-        } else if (floats) {
-            rt__store_int(o.dtype, p, (int64_t)(s0 + (double)i * by));
-        } else {
-            rt__store_int(o.dtype, p, start.i + i * step.i);
-        }
+    counting g = {c->r[0].t, s0, by, start.i, step.i, floats};
+    if (!rt__parallel(n, 16384, count_range, &g)) {
+        s = rt__interrupted(c->name, c->err);
     }
-    return RT_OK;
+    return s;
 }
 
 RT_KERNEL(arange)
@@ -340,7 +372,7 @@ RT_KERNEL(logspace)
     return spaced_values(c, 4, true, rt__arg_float(c, 3));
 }
 
-/* --- matrices and grids ----------------------------------------------------------------- */
+/* --- matrices and grids --------------------------------------------------- */
 
 RT_KERNEL(eye)
 {

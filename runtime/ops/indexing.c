@@ -81,7 +81,7 @@ static rt_status count_items(const rt_tensor *t, const rt_index *items, int n,
     return RT_OK;
 }
 
-/* --- one item ------------------------------------------------------------------- */
+/* --- one item ------------------------------------------------------------- */
 
 static rt_status by_int(walk *w, int64_t i)
 {
@@ -219,7 +219,7 @@ static int index_list(const walk *w, rt_tensor **list)
     return n;
 }
 
-/* --- get ----------------------------------------------------------------------------- */
+/* --- get ------------------------------------------------------------------ */
 
 rt_status rt_tensor_get(rt_tensor **out, rt_tensor *t, const rt_index *items,
                         int n, rt_error *err)
@@ -242,7 +242,7 @@ rt_status rt_tensor_get(rt_tensor **out, rt_tensor *t, const rt_index *items,
     return s;
 }
 
-/* --- set ------------------------------------------------------------------------------ */
+/* --- set ------------------------------------------------------------------ */
 
 /* Leading dimensions of size 1 that the target lacks are dropped (PyTorch). */
 static rt_status trim_leading(rt_tensor **out, rt_tensor *value, int ndim,
@@ -352,7 +352,7 @@ rt_status rt_tensor_set(rt_tensor *t, const rt_index *items, int n,
     return s;
 }
 
-/* --- item -------------------------------------------------------------------------------- */
+/* --- item ----------------------------------------------------------------- */
 
 rt_status rt_tensor_item(rt_value *out, const rt_tensor *t, rt_error *err)
 {
@@ -362,7 +362,8 @@ rt_status rt_tensor_item(rt_value *out, const rt_tensor *t, rt_error *err)
         rt_fail(err, RT_E_SHAPE,
                 "item: a Tensor with %lld elements (shape %s) cannot be "
                 "converted to Scalar", (long long)t->numel, text);
-        rt_error_help(err, "index one element, or reduce it: x.sum(), x.mean()");
+        rt_error_help(err, "index one element, or reduce it: x.sum(), "
+                           "x.mean()");
         return RT_E_SHAPE;
     }
     if (rt_dtype_is_floating(t->dtype)) {

@@ -123,7 +123,7 @@ static rt_status check_same_shape(rt__call *c)
     return RT_E_SHAPE;
 }
 
-/* --- distances -------------------------------------------------------------- */
+/* --- distances ------------------------------------------------------------ */
 
 RT_KERNEL(l1_loss)
 {
@@ -154,7 +154,7 @@ RT_KERNEL(smooth_l1_loss)
     return finish(c, &w, reduce(c, &w, loss, 2, false));
 }
 
-/* --- binary cross entropy ----------------------------------------------------- */
+/* --- binary cross entropy ------------------------------------------------- */
 
 static rt_status check_probabilities(rt__call *c)
 {
@@ -231,7 +231,7 @@ RT_KERNEL(binary_cross_entropy_with_logits)
     return finish(c, &w, reduce(c, &w, loss, 3, false));
 }
 
-/* --- kl_div ---------------------------------------------------------------------- */
+/* --- kl_div --------------------------------------------------------------- */
 
 RT_KERNEL(kl_div)
 {
@@ -249,7 +249,7 @@ RT_KERNEL(kl_div)
     return finish(c, &w, reduce(c, &w, loss, 2, true));
 }
 
-/* --- normalize, cosine_similarity -------------------------------------------------- */
+/* --- normalize, cosine_similarity ----------------------------------------- */
 
 static rt_value norm_along(work *w, rt_value x, double p, int64_t dim,
                            double eps)
@@ -290,7 +290,7 @@ RT_KERNEL(cosine_similarity)
     return finish(c, &w, step2(&w, RT_OP_sum, product, RT_V_INTS(&dim, 1)));
 }
 
-/* --- attention --------------------------------------------------------------------------- */
+/* --- attention ------------------------------------------------------------ */
 
 enum { Q, K, V, MASK, DROPOUT, CAUSAL, SCALE };
 

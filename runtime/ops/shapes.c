@@ -166,7 +166,7 @@ RT_KERNEL(movedim)
     return with_ints(c, RT_OP_permute, order, n);
 }
 
-/* --- pieces ---------------------------------------------------------------------- */
+/* --- pieces --------------------------------------------------------------- */
 
 static rt_status slice_of(rt_tensor **out, rt_error *err, rt_value self,
                           int dim, int64_t start, int64_t length)
@@ -338,7 +338,7 @@ RT_KERNEL(unbind)
     return s;
 }
 
-/* --- joining ---------------------------------------------------------------------------- */
+/* --- joining -------------------------------------------------------------- */
 
 RT_KERNEL(stack)
 {
@@ -386,7 +386,7 @@ RT_KERNEL(stack)
     return s == RT_OK ? rt__result_steal(c, 0, out) : s;
 }
 
-/* --- repeating ------------------------------------------------------------------------------ */
+/* --- repeating ------------------------------------------------------------ */
 
 /* repeats has ndim >= self's entries. Inserts a dimension of `repeats` before
  * each dimension, expands it and folds it in. */
@@ -506,7 +506,7 @@ RT_KERNEL(repeat_interleave)
     return s == RT_OK ? rt__result_steal(c, 0, out) : s;
 }
 
-/* --- rolling, diagonals ----------------------------------------------------------------------- */
+/* --- rolling, diagonals --------------------------------------------------- */
 
 /* *t = t with its last `shift` slices along dim moved to the front. */
 static rt_status roll_one(rt_tensor **t, rt__call *c, int dim, int64_t shift)

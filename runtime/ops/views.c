@@ -31,7 +31,7 @@ static void copy_geometry(const rt_tensor *t, int64_t *shape, int64_t *strides)
     memcpy(strides, t->strides, (size_t)t->ndim * sizeof *strides);
 }
 
-/* --- view and reshape ------------------------------------------------------------ */
+/* --- view and reshape ----------------------------------------------------- */
 
 static rt_status size_misfit(const rt__call *c, const rt_tensor *self, int ndim,
                              const int64_t *size)
@@ -189,7 +189,7 @@ RT_INFER(detach)
     return make_view(c, self->ndim, self->shape, self->strides, self->offset);
 }
 
-/* --- reordering ------------------------------------------------------------------- */
+/* --- reordering ----------------------------------------------------------- */
 
 RT_INFER(transpose)
 {
@@ -243,7 +243,7 @@ RT_INFER(permute)
     return make_view(c, self->ndim, shape, strides, self->offset);
 }
 
-/* --- dimensions of size 1 ------------------------------------------------------------ */
+/* --- dimensions of size 1 ------------------------------------------------- */
 
 RT_INFER(squeeze)
 {
@@ -293,7 +293,7 @@ RT_INFER(unsqueeze)
     return make_view(c, self->ndim + 1, shape, strides, self->offset);
 }
 
-/* --- expand ------------------------------------------------------------------------------ */
+/* --- expand --------------------------------------------------------------- */
 
 static rt_status expand_misfit(const rt__call *c, const rt_tensor *self)
 {
@@ -333,7 +333,7 @@ RT_INFER(expand)
     return make_view(c, ndim, shape, strides, self->offset);
 }
 
-/* --- parts ----------------------------------------------------------------------------------- */
+/* --- parts ---------------------------------------------------------------- */
 
 RT_INFER(select)
 {

@@ -31,7 +31,7 @@ typedef struct conv {
     size_t size;
 } conv;
 
-/* --- geometry -------------------------------------------------------------------- */
+/* --- geometry ------------------------------------------------------------- */
 
 static rt_status conv_misfit(rt__call *c, int nx, const int64_t *x, int nw,
                              const int64_t *w, const char *why)
@@ -109,7 +109,7 @@ static void plan(conv *v, rt_dtype dtype)
     v->chunk = v->chunk < 1 ? 1 : v->chunk > v->n ? v->n : v->chunk;
 }
 
-/* --- columns ------------------------------------------------------------------------ */
+/* --- columns -------------------------------------------------------------- */
 
 typedef struct unroll {
     const conv *v;
@@ -247,7 +247,7 @@ static void roll_range(void *ctx, int64_t begin, int64_t end)
     }
 }
 
-/* --- products --------------------------------------------------------------------------- */
+/* --- products ------------------------------------------------------------- */
 
 /* `count` products, operand x of the i-th being step_x[0] * (i / groups) +
  * step_x[1] * (i % groups) elements from where g points. */
@@ -297,7 +297,7 @@ static rt_status columns_of(const char **data, rt_tensor **owned, rt__call *c,
     return s;
 }
 
-/* --- forward ------------------------------------------------------------------------------ */
+/* --- forward -------------------------------------------------------------- */
 
 enum { C_INPUT, C_WEIGHT, C_BIAS, C_STRIDE };
 
@@ -427,7 +427,7 @@ RT_KERNEL(conv2d)
     return rt__finish_work(s, y, c->r[0].t, c->name, c->err);
 }
 
-/* --- gradient of the input ------------------------------------------------------------------ */
+/* --- gradient of the input ------------------------------------------------ */
 
 enum { I_GRAD, I_OTHER, I_SIZE, I_STRIDE };
 
@@ -530,7 +530,7 @@ RT_KERNEL(conv2d_input)
     return rt__finish_work(s, out, c->r[0].t, c->name, c->err);
 }
 
-/* --- gradient of the weight -------------------------------------------------------------------- */
+/* --- gradient of the weight ----------------------------------------------- */
 
 static rt_status read_conv_weight(conv *v, rt__call *c)
 {

@@ -10,7 +10,7 @@
 
 #define GRAIN 16384
 
-/* --- gather and scatter --------------------------------------------------------
+/* --- gather and scatter ------------------------------------------------------
  * Both walk the positions of `index` in C order, row by row over its last
  * dimension. `t` is the tensor reached through the index, `s` the other one
  * (gather: written, scatter: read), laid out like index or a single number. */
@@ -310,7 +310,7 @@ RT_KERNEL(scatter_add)
     return on_a_copy(c, RT_OP_scatter_add_);
 }
 
-/* --- index_select, embedding -------------------------------------------------------- */
+/* --- index_select, embedding ---------------------------------------------- */
 
 typedef struct rows {
     const char *src;
@@ -440,7 +440,7 @@ RT_KERNEL(embedding)
     return s;
 }
 
-/* --- index_add_ -------------------------------------------------------------------------- */
+/* --- index_add_ ----------------------------------------------------------- */
 
 RT_INFER(inplace_index_add)
 {
@@ -560,7 +560,7 @@ RT_KERNEL(index_add_)
     return s;
 }
 
-/* --- nonzero --------------------------------------------------------------------------------- */
+/* --- nonzero -------------------------------------------------------------- */
 
 /* A bool for each element of a dense tensor. */
 static bool is_set(const rt_tensor *t, int64_t i)
@@ -651,7 +651,7 @@ RT_KERNEL(where_indices)
     return s;
 }
 
-/* --- composites -------------------------------------------------------------------------------- */
+/* --- composites ----------------------------------------------------------- */
 
 RT_KERNEL(masked_select)
 {

@@ -37,7 +37,7 @@ static rt_status no_memory(rt__call *c, int64_t n)
                    c->name, (long long)n);
 }
 
-/* --- entries: one index tensor or mask -------------------------------------- */
+/* --- entries: one index tensor or mask ------------------------------------ */
 
 typedef struct entry {
     int first, ndims;          /* dimensions of self that it indexes */
@@ -236,7 +236,7 @@ static rt_status read_entries(rt__call *c, entry **entries, int *n)
     return RT_OK;
 }
 
-/* --- broadcasting the entries ------------------------------------------------- */
+/* --- broadcasting the entries --------------------------------------------- */
 
 static rt_status entries_misfit(rt__call *c, const entry *a, const entry *b)
 {
@@ -307,7 +307,7 @@ static void add_entry(int64_t *out, int64_t n, const entry *e, int ndim,
     }
 }
 
-/* --- offsets of plain dimensions ---------------------------------------------- */
+/* --- offsets of plain dimensions ------------------------------------------ */
 
 /* Offsets over dims[0..n) of self, in C order; one block, NULL on failure. */
 static int64_t *plain_offsets(const rt_tensor *self, const int *dims, int n,
@@ -343,7 +343,7 @@ static bool is_dense_run(const rt_tensor *self, const int *dims, int n)
     return true;
 }
 
-/* Which dimensions stay, before and after the indexed ones; neighbours or not. */
+/* Which dimensions stay, before and after the indexed ones. */
 static void sort_dims(const rt_tensor *self, const entry *e, int n, int *before,
                       int *nbefore, int *after, int *nafter)
 {
@@ -426,7 +426,7 @@ static rt_status make_plan(rt__call *c, plan *p)
     return s;
 }
 
-/* --- index ----------------------------------------------------------------------- */
+/* --- index ---------------------------------------------------------------- */
 
 typedef struct job {
     const plan *p;
@@ -531,7 +531,7 @@ RT_KERNEL(index)
     return s;
 }
 
-/* --- index_put_ --------------------------------------------------------------------- */
+/* --- index_put_ ----------------------------------------------------------- */
 
 static void put_one(const job *j, int64_t to, const char *src)
 {

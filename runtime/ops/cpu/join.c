@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* --- cat --------------------------------------------------------------------- */
+/* --- cat ------------------------------------------------------------------ */
 
 /* PyTorch lets [0]-shaped tensors pass whatever the others' shape is. */
 static bool skipped(const rt_tensor *t)
@@ -119,7 +119,7 @@ RT_KERNEL(cat)
     return s;
 }
 
-/* --- flip ---------------------------------------------------------------------- */
+/* --- flip ----------------------------------------------------------------- */
 
 /* A view with negative strides along the flipped dimensions, then a copy. */
 RT_KERNEL(flip)
@@ -158,7 +158,7 @@ RT_KERNEL(flip)
     return s;
 }
 
-/* --- pad --------------------------------------------------------------------------- */
+/* --- pad ------------------------------------------------------------------ */
 
 enum { PAD_CONSTANT, PAD_REFLECT, PAD_REPLICATE, PAD_CIRCULAR, PAD_MODES };
 static const char *const pad_modes[PAD_MODES] = {"constant", "reflect",

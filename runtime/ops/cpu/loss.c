@@ -30,7 +30,7 @@ rt_status rt__reduction_arg(rt__reduction *out, const rt__call *c, int i,
                    c->name, batch ? ", 'batchmean'" : "", c->a[i].s);
 }
 
-/* --- cross entropy: arguments ------------------------------------------------ */
+/* --- cross entropy: arguments --------------------------------------------- */
 
 enum { A_INPUT, A_TARGET, A_WEIGHT, A_REDUCTION, A_IGNORE, A_SMOOTHING };
 
@@ -131,7 +131,7 @@ RT_INFER(cross_entropy)
                           reduction == RT_REDUCE_NONE ? n : 0, rows);
 }
 
-/* --- cross entropy: rows --------------------------------------------------------- */
+/* --- cross entropy: rows -------------------------------------------------- */
 
 typedef struct entropy {
     const void *input;         /* float32 or float64, dense */
@@ -367,7 +367,7 @@ RT_KERNEL(nll_loss)
     return entropy_call(c, true, 0);
 }
 
-/* --- mse_loss ---------------------------------------------------------------------- */
+/* --- mse_loss ------------------------------------------------------------- */
 
 RT_INFER(loss)
 {

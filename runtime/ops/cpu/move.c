@@ -25,7 +25,7 @@ int64_t rt__product(const int64_t *shape, int from, int to)
     return n;
 }
 
-/* --- copies: elementwise.c's, under the names that say what is meant ------------ */
+/* --- copies: elementwise.c's, under the names that say what is meant ------ */
 
 rt_status rt__move(rt_tensor *dst, rt_tensor *src, const char *name,
                    rt_error *err)
@@ -82,7 +82,7 @@ rt_status rt__index_dense(rt_tensor **out, rt_tensor *t, const char *what,
     return rt__dense_as(out, t, RT_INT64, name, err);
 }
 
-/* --- views ------------------------------------------------------------------------ */
+/* --- views ---------------------------------------------------------------- */
 
 rt_status rt__broadcast_view(rt_tensor **out, rt_tensor *t, int ndim,
                              const int64_t *shape, rt_error *err)
@@ -137,7 +137,7 @@ rt_status rt__check_writable(const rt_tensor *t, const char *name,
     return RT_OK;
 }
 
-/* --- filling and adding ------------------------------------------------------------- */
+/* --- filling and adding --------------------------------------------------- */
 
 typedef struct filling {
     char *dst;
@@ -238,7 +238,7 @@ void rt__add_row(rt_dtype dtype, void *dst, const void *src, int64_t n)
     }
 }
 
-/* --- results ----------------------------------------------------------------------------- */
+/* --- results -------------------------------------------------------------- */
 
 rt_status rt__result_list(rt__call *c, rt_tensor **tensors, int64_t n)
 {

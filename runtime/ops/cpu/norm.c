@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-/* --- layer_norm -------------------------------------------------------------------- */
+/* --- layer_norm ----------------------------------------------------------- */
 
 static rt_status check_affine(rt__call *c, int arg, const char *what, int ndim,
                               const int64_t *shape)
@@ -149,7 +149,7 @@ RT_KERNEL(layer_norm)
     return s;
 }
 
-/* --- batch_norm --------------------------------------------------------------------- */
+/* --- batch_norm ----------------------------------------------------------- */
 
 enum { B_SELF, B_MEAN, B_VAR, B_WEIGHT, B_BIAS, B_TRAINING, B_MOMENTUM, B_EPS };
 

@@ -82,7 +82,7 @@ static void pooled_shape(int64_t *shape, const rt_tensor *t,
     shape[t->ndim - 1] = w->out[1];
 }
 
-/* --- max ---------------------------------------------------------------------- */
+/* --- max ------------------------------------------------------------------ */
 
 /* The part of an output's window that lies inside the input: [*from, *to) in
  * steps of the dilation. */
@@ -190,7 +190,7 @@ RT_KERNEL(max_pool2d)
     return rt__finish_work(s, y, c->r[0].t, c->name, c->err);
 }
 
-/* --- mean -------------------------------------------------------------------------- */
+/* --- mean ----------------------------------------------------------------- */
 
 /* The window of an output along one dimension: its part inside the input, and
  * how many elements it counts as. */
@@ -291,7 +291,7 @@ RT_KERNEL(avg_pool2d)
     return rt__finish_work(s, y, c->r[0].t, c->name, c->err);
 }
 
-/* --- gradient of the mean ------------------------------------------------------------- */
+/* --- gradient of the mean ------------------------------------------------- */
 
 enum { G_GRAD, G_SIZE, G_KERNEL, G_STRIDE, G_PADDING, G_INCLUDE };
 

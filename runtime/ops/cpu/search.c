@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* --- unique --------------------------------------------------------------------- */
+/* --- unique --------------------------------------------------------------- */
 
 /* Equal as numbers: NaN differs from itself. */
 static bool same_value(rt_dtype d, const char *p, const char *q)
@@ -100,7 +100,7 @@ done:
     return s;
 }
 
-/* --- bincount -------------------------------------------------------------------- */
+/* --- bincount ------------------------------------------------------------- */
 
 static rt_status check_bins(rt__call *c, const int64_t *v, int64_t n,
                             int64_t *bins)
@@ -184,7 +184,7 @@ RT_KERNEL(bincount)
     return s;
 }
 
-/* --- searchsorted -------------------------------------------------------------------- */
+/* --- searchsorted --------------------------------------------------------- */
 
 /* How many of a[0..n) come before v; NaN comes after all numbers. */
 static int64_t bisect(const double *a, int64_t n, double v, bool right)

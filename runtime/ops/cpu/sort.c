@@ -143,7 +143,7 @@ rt_status rt__sort_row(int64_t *indices, int64_t k, const void *data,
     return RT_OK;
 }
 
-/* --- the ops ------------------------------------------------------------------- */
+/* --- the ops -------------------------------------------------------------- */
 
 typedef struct job {
     const rt_tensor *self;       /* dense */
