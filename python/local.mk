@@ -38,6 +38,8 @@ rustorch_c_LTLIBRARIES = %reldir%/rustorch/_C.la
 # The thin Python layer, folder by folder.
 rustorch_pydir = $(pyexecdir)/rustorch
 rustorch_py_DATA = \
+	%reldir%/rustorch/_C.pyi \
+	%reldir%/rustorch/__init__.pyi \
 	%reldir%/rustorch/__init__.py \
 	%reldir%/rustorch/_functions.py \
 	%reldir%/rustorch/_grad_mode.py \
@@ -87,6 +89,7 @@ rustorch_data_py_DATA = \
 EXTRA_DIST += $(rustorch_data_py_DATA)
 rustorch_nn_pydir = $(pyexecdir)/rustorch/nn
 rustorch_nn_py_DATA = \
+	%reldir%/rustorch/nn/__init__.pyi \
 	%reldir%/rustorch/nn/__init__.py \
 	%reldir%/rustorch/nn/_containers.py \
 	%reldir%/rustorch/nn/_module.py \
@@ -129,6 +132,13 @@ rustorch_py_pydir = $(pyexecdir)/rustorch_py
 rustorch_py_py_DATA = \
 	%reldir%/rustorch_py/__init__.py
 EXTRA_DIST += $(rustorch_py_py_DATA)
+
+# Printed from the catalogs by scripts/dump_catalog.py.
+EXTRA_DIST += scripts/dump_catalog.py \
+	docs/reference/errors.md \
+	docs/reference/layers.md \
+	docs/reference/operations.md \
+	docs/reference/optimizers.md
 
 # An importable package inside the build tree: PYTHONPATH=build/python/path.
 BUILT_PACKAGE = %D%/path

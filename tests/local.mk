@@ -10,3 +10,15 @@ include tests/unit/local.mk
 include tests/lang/local.mk
 include tests/bench/local.mk
 include tests/fuzz/local.mk
+EXTRA_DIST += \
+	%reldir%/python/conftest.py \
+	%reldir%/python/samples.py \
+	%reldir%/python/test_autograd.py \
+	%reldir%/python/test_nn.py \
+	%reldir%/python/test_ops.py \
+	%reldir%/python/test_package.py \
+	%reldir%/python/test_tensor.py \
+	%reldir%/python/test_training.py \
+	%reldir%/python/training_script.py \
+	%reldir%/magic/conftest.py \
+	%reldir%/magic/test_magic.py

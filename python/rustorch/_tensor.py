@@ -194,16 +194,7 @@ class RemovableHandle:
 # --- copies and pickles ---------------------------------------------------------
 
 def _rebuild(cls, data, dtype, shape, requires_grad):
-    raw = bytearray(data)
-    if dtype == "bool" or not raw:
-        flat = _ops["empty"](len(raw), dtype=_C.uint8)
-        if raw:
-            flat = _C.as_tensor(memoryview(raw))
-    else:
-        flat = _C.as_tensor(memoryview(raw))
-    t = flat.view(_dtype(dtype)).clone().reshape(*shape) if raw else \
-        _ops["empty"](shape, dtype=_dtype(dtype))
-    return _as_class(cls, t, requires_grad)
+    return _as_class(cls, _C._from_bytes(data, dtype, shape), requires_grad)
 
 
 def _as_class(cls, t, requires_grad):
@@ -212,16 +203,10 @@ def _as_class(cls, t, requires_grad):
     return cls._make_subclass(t, requires_grad)
 
 
-def _raw(t):
-    """The elements as bytes, in C order."""
-    t = t.detach().contiguous().reshape(-1)
-    return bytes(_C._memory(t.view(_C.uint8) if t.numel() else t))
-
-
 @_method
 def __reduce_ex__(self, protocol):
     state = self.__dict__ or None
-    return (_rebuild, (self.__class__, _raw(self), self.dtype.name,
+    return (_rebuild, (self.__class__, _C._to_bytes(self.detach().contiguous()), self.dtype.name,
                        tuple(self.shape), self.requires_grad and self.is_leaf),
             state)
 

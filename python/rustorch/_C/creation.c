@@ -262,8 +262,8 @@ int py_as_tensor(rt_tensor **out, PyObject *o, rt_dtype dtype)
     rt_tensor *t = NULL;
     if (py_is_tensor(o)) {
         t = rt_retain(PY_T(o));
-    } else if (is_list(o) || PyLong_Check(o) || PyFloat_Check(o)) {
-        return from_list(out, o, dtype);
+    } else if (is_list(o) || PyLong_Check(o) || PyFloat_CheckExact(o)) {
+        return from_list(out, o, dtype);   /* numpy.float64 keeps its dtype */
     } else {
         if (py_from_buffer(&t, o, true) < 0) {
             return -1;
@@ -313,7 +313,7 @@ int py_copy_tensor(rt_tensor **out, PyObject *o, rt_dtype dtype)
     if (py_as_tensor(&t, o, dtype) < 0) {
         return -1;
     }
-    if (is_list(o) || PyLong_Check(o) || PyFloat_Check(o)) {
+    if (is_list(o) || PyLong_Check(o) || PyFloat_CheckExact(o)) {
         *out = t;
         return 0;
     }

@@ -529,7 +529,49 @@ static PyMethodDef tensor_methods[] = {
     {"__dlpack_device__", dlpack_device, METH_NOARGS,
      "__dlpack_device__($self)\n--\n\n(1, 0): the CPU."},
     {0}};
+/* The elements in C order, for pickles; the tensor must be contiguous. */
+static PyObject *to_bytes(PyObject *m, PyObject *o)
+{
+    if (!py_is_tensor(o) || !rt_tensor_is_contiguous(PY_T(o))) {
+        return py_fail(RT_E_TYPE, "_to_bytes: expected a contiguous tensor");
+    }
+    rt_tensor *t = PY_T(o);
+    size_t n = (size_t)rt_tensor_numel(t) * rt_dtype_size(rt_tensor_dtype(t));
+    return PyBytes_FromStringAndSize(rt_tensor_data(t), (Py_ssize_t)n);
+}
+
+static PyObject *from_bytes(PyObject *m, PyObject *args)
+{
+    Py_buffer b;
+    PyObject *dtype, *shape;
+    py_scratch s;
+    rt_value v;
+    rt_dtype d;
+    rt_tensor *t = NULL;
+    rt_error err = {.code = RT_OK};
+    if (!PyArg_ParseTuple(args, "y*OO", &b, &dtype, &shape)) {
+        return NULL;
+    }
+    PY_SCRATCH_INIT(&s);
+    if (py_dtype_of(dtype, &d) < 0 || py_to_value(&s, shape, &v) < 0) {
+    } else if (v.kind != RT_K_INTS ||
+               rt_tensor_new(&t, d, v.count, v.ints, &err) != RT_OK) {
+        err.code ? py_raise(&err) : py_fail(RT_E_FORMAT, "damaged shape");
+    } else if (rt_tensor_numel(t) * (int64_t)rt_dtype_size(d) != b.len) {
+        py_fail(RT_E_FORMAT, "a tensor's bytes do not fill its shape");
+        rt_release(t);
+        t = NULL;
+    } else if (b.len) {
+        memcpy(rt_tensor_data(t), b.buf, (size_t)b.len);
+    }
+    py_scratch_dispose(&s);
+    PyBuffer_Release(&b);
+    return t ? py_wrap(t) : NULL;
+}
+
 static PyMethodDef functions[] = {
+    {"_to_bytes", to_bytes, METH_O, NULL},
+    {"_from_bytes", from_bytes, METH_VARARGS, NULL},
     {"from_numpy", from_numpy, METH_O,
      "from_numpy(ndarray, /)\n--\n\nA tensor over the array's memory; a copy "
      "where the array is read-only, of negative strides or unaligned."},

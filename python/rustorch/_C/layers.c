@@ -108,13 +108,10 @@ static PyObject *container_arguments(PyObject *args)
     Py_ssize_t n = PyTuple_GET_SIZE(args);
     PyObject *first = n == 1 ? PyTuple_GET_ITEM(args, 0) : NULL;
     if (first && PyDict_Check(first)) {
-        return PyTuple_Pack(1, Py_None);
+        return PyTuple_New(0);   /* its modules are added by name */
     }
-    PyObject *list = first && !py_is_module(first) ? PySequence_List(first)
-                                                   : PySequence_List(args);
-    PyObject *out = list ? PyTuple_Pack(1, list) : NULL;
-    Py_XDECREF(list);
-    return out;
+    return first && !py_is_module(first) ? PySequence_Tuple(first)
+                                         : Py_NewRef(args);
 }
 
 static int named_children(py_module *self, PyObject *dict)
@@ -183,12 +180,8 @@ static int layer_init(PyObject *o, PyObject *args, PyObject *kw)
     }
     bool container = !strcmp(rt_layer_name(layer), "Sequential");
     PyObject *real = container ? container_arguments(args) : Py_NewRef(args);
-    bool named = container && real && PyTuple_GET_ITEM(real, 0) == Py_None;
-    if (named) {
-        PyObject *empty = PyList_New(0);
-        Py_SETREF(real, empty ? PyTuple_Pack(1, empty) : NULL);
-        Py_XDECREF(empty);
-    }
+    bool named = container && PyTuple_GET_SIZE(args) == 1 &&
+                 PyDict_Check(PyTuple_GET_ITEM(args, 0));
     int failed = real ? make_layer(&m, layer, real, kw) : -1;
     Py_XDECREF(real);
     if (failed) {
