@@ -343,7 +343,8 @@ static void call_value(lang__checker *c, lang__expr *e, lang__expr *object,
                            .signature = &forward->signature});
         candidate *one = best(c, &list, a, e->span);
         if (!one) {
-            lang__match_report(c, &list.items[0].fit, "forward", 1);
+            if (list.count)
+                lang__match_report(c, &list.items[0].fit, "forward", 1);
             lang__bad(e);
             return;
         }
@@ -444,7 +445,8 @@ static bool call_own_method(lang__checker *c, lang__expr *e, const char *name,
     if (one) {
         apply(c, e, one);
     } else {
-        lang__match_report(c, &list.items[0].fit, name, 1);
+        if (list.count)
+            lang__match_report(c, &list.items[0].fit, name, 1);
         lang__bad(e);
     }
     return true;
@@ -524,7 +526,8 @@ static bool call_known_member(lang__checker *c, lang__expr *e,
             (lang__callee){.name = name, .signature = &f->signature});
         candidate *one = best(c, &list, &rest, e->span);
         if (!one) {
-            lang__match_report(c, &list.items[0].fit, name, 1);
+            if (list.count)
+                lang__match_report(c, &list.items[0].fit, name, 1);
             lang__bad(e);
             return true;
         }
