@@ -22,6 +22,7 @@ typedef struct terminal {
     bool live;       /* stdout is a terminal */
     bool redrawing;  /* its last line is a display that may be redrawn */
     char *latest;    /* no terminal: the display's last state */
+    bool leaving;    /* the program called exit() */
 } terminal;
 
 /* --- the host's callbacks ------------------------------------------------- */
@@ -164,6 +165,9 @@ static int run_cell(lang_session *s, terminal *t, const char *source,
         print_failure(&o.failure);
         status = o.failure.code == RT_E_INTERRUPT ? STATUS_INTERRUPTED
                                                   : STATUS_ERROR;
+    } else if (o.exit_asked) {
+        t->leaving = true;
+        status = o.exit_status & 0xFF;
     } else if (o.has_value && show_value) {
         on_display(t, &o.bundle, NULL, false);
     }
@@ -288,14 +292,16 @@ int kernel_shell_repl(void)
                "Ctrl-D leaves.\n",
                rt_version());
     }
-    for (int number = 1; read_cell(&cell, prompt) && !is_farewell(&cell);
+    int status = 0;
+    for (int number = 1;
+         !t.leaving && read_cell(&cell, prompt) && !is_farewell(&cell);
          number++) {
-        run_cell(s, &t, cell.data, cell.size, number, NULL, true);
+        status = run_cell(s, &t, cell.data, cell.size, number, NULL, true);
     }
-    if (prompt) {
+    if (prompt && !t.leaving) {
         fputc('\n', stdout);
     }
     kernel_text_dispose(&cell);
     lang_session_free(s);
-    return 0;
+    return t.leaving ? status : 0;
 }

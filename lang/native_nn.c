@@ -384,6 +384,20 @@ static rt_status draw(watch *v, const rt_fit_progress *p, rt_error *err)
     return status;
 }
 
+/* Where nothing can be redrawn: a line for each epoch. */
+static rt_status print_epoch(watch *v, const rt_fit_progress *p, rt_error *err)
+{
+    lang__writer w = {0};
+    lang__write_format(&w, "epoch %d/%d  loss %.4f\n", p->epoch + 1, p->epochs,
+                       p->loss);
+    rt_status status = w.failed ? rt_fail(err, RT_E_MEMORY, "fit: no memory")
+                                : RT_OK;
+    if (!status)
+        lang__print(v->s, 1, w.data, w.size);
+    lang__writer_dispose(&w);
+    return status;
+}
+
 static rt_status on_progress(void *ctx, const rt_fit_progress *p,
                              rt_error *err)
 {
@@ -392,6 +406,8 @@ static rt_status on_progress(void *ctx, const rt_fit_progress *p,
     bool end = p->epoch_end && p->epoch + 1 == p->epochs;
     if (rt_interrupted())
         return rt_fail(err, RT_E_INTERRUPT, "interrupted");
+    if (!v->s->host.display)
+        return v->plot && p->epoch_end ? print_epoch(v, p, err) : RT_OK;
     if (!v->plot || (v->shown && !end && now - v->last < 0.2))
         return RT_OK;
     v->last = now;
@@ -489,7 +505,7 @@ NATIVE(FIT)
     *c->out = (lang__value){.kind = LANG_HISTORY, .record = record};
     if (status) {
         lang__release(c->out);
-    } else if (v.plot) {
+    } else if (v.plot && c->s->host.display) {
         rt_fit_progress last = {
             .epoch = options.epochs - 1, .epochs = options.epochs,
             .history = &record->history, .epoch_end = true};

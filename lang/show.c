@@ -120,7 +120,8 @@ rt_status lang__plot_draw(lang_session *s, lang__plot *p, bool now,
     double time_ = lang__clock();
     bool first = !p->id[0];
     p->stale = true;
-    if (!now && !first && time_ - p->shown < REDRAW)
+    /* Where nothing can be redrawn, the last picture is the one. */
+    if (!now && (!s->host.display || (!first && time_ - p->shown < REDRAW)))
         return RT_OK;
     int n = p->nseries < 16 ? p->nseries : 16;
     for (int i = 0; i < n; i++)
@@ -194,14 +195,15 @@ rt_status lang__bar_begin(lang__bar **out, lang_session *s, int64_t total,
     *b = (lang__bar){.s = s, .total = total, .begun = lang__clock()};
     snprintf(b->note, sizeof b->note, "%s", note);
     lang__next_display_id(s, b->id);
-    draw_bar(b, 0, false);
+    if (s->host.display)
+        draw_bar(b, 0, false);
     *out = b;
     return RT_OK;
 }
 
 void lang__bar_at(lang__bar *b, int64_t done)
 {
-    if (b && (done & 15) == 0 && lang__clock() - b->shown >= REDRAW)
+    if (b && b->s->host.display && lang__clock() - b->shown >= REDRAW)
         draw_bar(b, done, true);
 }
 
@@ -209,7 +211,7 @@ void lang__bar_end(lang__bar *b, int64_t done)
 {
     if (!b)
         return;
-    draw_bar(b, done, true);
+    draw_bar(b, done, b->s->host.display != NULL);
     rt_free(b);
 }
 
