@@ -226,8 +226,9 @@ typedef struct rt_peer {
 } rt_peer;
 rt_peer *rt_tensor_peer(rt_tensor *t);   /* borrowed, writable */
 
-/* PyTorch's repr without grad_fn: `prefix` is "tensor". Limits: 4 digits,
- * 3 edge items, threshold 1000, line width 80 unless options say otherwise. */
+/* PyTorch's repr, grad_fn=<...> or requires_grad=True included. Limits: 4
+ * digits, 3 edge items, threshold 1000, line width 80 unless options say
+ * otherwise. */
 typedef struct rt_print_options {
     int precision, threshold, edgeitems, linewidth;
     int sci_mode;             /* -1 automatic, 0 never, 1 always */

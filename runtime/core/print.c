@@ -10,10 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Autograd's, above this layer: absent in a program without it. */
-#pragma weak rt_grad_fn
-#pragma weak rt_node_name
-
 /* How all elements of one tensor are written. */
 typedef struct style {
     const rt_print_options *options;
@@ -252,7 +248,7 @@ static void add_history(rt__text *text, const rt_print_options *o, int *line,
     if (!(t->flags & RT_F_REQUIRES_GRAD)) {
         return;
     }
-    rt_node *node = rt_grad_fn && rt_node_name ? rt_grad_fn(t) : NULL;
+    rt_node *node = rt_grad_fn(t);
     if (node) {
         snprintf(suffix, sizeof suffix, "grad_fn=<%s>", rt_node_name(node));
     } else {

@@ -8,9 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Autograd's, above this layer: absent in a program without it. */
-#pragma weak rt_set_requires_grad
-
 /* The dtype, device and requires_grad arguments that end every schema here. */
 typedef struct options {
     rt_dtype dtype;
@@ -115,7 +112,7 @@ static rt_status make(rt__call *c, const options *o, int ndim,
         s = rt__fill_pattern(c->r[0].t->data, c->r[0].t->numel,
                              rt_dtype_size(o->dtype), &bits, c->name, c->err);
     }
-    if (s == RT_OK && o->requires_grad && rt_set_requires_grad) {
+    if (s == RT_OK && o->requires_grad) {
         s = rt_set_requires_grad(c->r[0].t, true, c->err);
     }
     return s;

@@ -125,6 +125,17 @@ CASE(meshgrid_gives_both_orders)
     DROP(x, y);
 }
 
+CASE(requires_grad_is_honoured)
+{
+    rt_tensor *t = CALL(ones, 4, INTS(2), RT_NONE, RT_NONE, RT_V_BOOL(true));
+    char *s = NULL;
+    CHECK(t && rt_requires_grad(t));
+    CHECK_OK(rt_tensor_repr(&s, t, NULL, &err), err);
+    CHECK_TEXT(s, "tensor([1., 1.], requires_grad=True)");
+    rt_free(s);
+    DROP(t);
+}
+
 CASE(an_absent_device_and_integer_gradients_are_refused)
 {
     rt_value cuda = {.kind = RT_K_DEVICE, .device = {RT_CUDA, 0}};
