@@ -213,8 +213,25 @@ void lang__check_choose(lang__checker *c, lang__expr *e, lang__type wanted)
 
 /* --- assignment ------------------------------------------------------------------------------- */
 
-/* Whether e can be stored to; reports when not. */
-static bool check_place(lang__checker *c, const lang__expr *e)
+/* A name of the host is not rebound, but its tensor can be written in place. */
+static bool check_host_place(lang__checker *c, const lang__expr *e,
+                             lang__operator op)
+{
+    bool writes = op != O_NONE && lang__operator_inplace(op)[0];
+    if (writes && lang__type_is(e->type, LANG_TENSOR))
+        return true;
+    lang__diagnostic *d = lang__report(
+        c->errors, LANG__D_NOT_ASSIGNABLE, e->span,
+        "`%s` is a name of the notebook, a %s; a cell changes only the "
+        "elements of its tensors", e->u.name.text, lang__say(c, e->type));
+    lang__report_help(c->errors, d, "declare a variable of the cell: auto %s = "
+                                    "...", e->u.name.text);
+    return false;
+}
+
+/* Whether e can be stored to (by `op`=); reports when not. */
+static bool check_place(lang__checker *c, const lang__expr *e,
+                        lang__operator op)
 {
     bool constant = false;
     switch (e->kind) {
@@ -251,6 +268,8 @@ static bool check_place(lang__checker *c, const lang__expr *e)
         return false;
     case E_DYNAMIC:
         return true;
+    case E_HOST:
+        return check_host_place(c, e, op);
     case E_BAD:
         return false;
     default:
@@ -333,7 +352,7 @@ void lang__check_assign(lang__checker *c, lang__expr *e)
     lang__expr *target = e->u.assign.target;
     if (target->kind == E_CONVERT && target->u.convert.operand->kind == E_DYNAMIC)
         target = e->u.assign.target = target->u.convert.operand;
-    if (!check_place(c, target)) {
+    if (!check_place(c, target, e->u.assign.op)) {
         lang__check_expr(c, e->u.assign.value, LANG__TYPE(LANG_VOID));
         lang__bad(e);
         return;
@@ -367,7 +386,7 @@ void lang__check_step(lang__checker *c, lang__expr *e)
                          e->u.step.by > 0 ? "++" : "--", lang__say(c, t->type));
         lang__report_help(c->errors, d, "write x += 1");
     }
-    if (!number || !check_place(c, t))
+    if (!number || !check_place(c, t, O_NONE))
         lang__bad(e);
     else
         e->type = t->type;

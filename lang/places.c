@@ -251,7 +251,7 @@ static void compound(lang__emitter *e, const lang__expr *x, int result)
     /* Let go of the old string first, so that appending finds it unshared. */
     if (old.temporary && counted(target))
         lang__emit(e, LANG__OP_DROP, old.reg, 0, 0);
-    if (!direct)
+    if (!direct && target->kind != E_HOST)   /* which was written in place */
         store(e, target, value.reg);
     if (result >= 0)
         lang__move(e, result, direct ? old.reg : value.reg, target->type);
