@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""RusTorch in a real JupyterLab, as a person sees it."""
+import json
+import os
+import shutil
+
+import nbformat
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from conftest import TOKEN, wait_until
+
+KERNEL = {"name": "rustorch", "display_name": "RusTorch", "language": "rustorch"}
+
+
+def notebook_with(folder, name, *sources):
+    book = nbformat.v4.new_notebook(metadata={"kernelspec": KERNEL})
+    book.cells = [nbformat.v4.new_code_cell(s) for s in sources]
+    nbformat.write(book, folder / name)
+
+
+def texts(browser, selector):
+    return [e.text for e in browser.find_elements(By.CSS_SELECTOR, selector)]
+
+
+def open_notebook(lab, browser, name):
+    base, _ = lab
+    browser.get(f"{base}/lab/tree/{name}?token={TOKEN}&reset")
+    wait_until(lambda: texts(browser, ".jp-Notebook .jp-CodeCell"), 40, "the notebook's cells")
+    wait_until(lambda: any("Idle" in (e.get_attribute("title") or "") or "RusTorch" in e.text
+                           for e in browser.find_elements(By.CSS_SELECTOR, ".jp-KernelName, .jp-Notebook-ExecutionIndicator")),
+               40, "the kernel to be named")
+
+
+def run_all(browser):
+    cell = browser.find_elements(By.CSS_SELECTOR, ".jp-Notebook .jp-CodeCell .cm-content")[0]
+    cell.click()
+    count = len(browser.find_elements(By.CSS_SELECTOR, ".jp-Notebook .jp-CodeCell"))
+    for _ in range(count):
+        browser.switch_to.active_element.send_keys(Keys.SHIFT, Keys.ENTER)
+
+
+def outputs(browser):
+    return "\n".join(texts(browser, ".jp-OutputArea-output"))
+
+
+def keep_picture(browser, name):
+    """Leaves a screenshot in the build folder for people to look at."""
+    folder = os.environ.get("RUSTORCH_BUILDDIR")
+    if folder:
+        browser.save_screenshot(os.path.join(folder, f"{name}.png"))
+
+
+def test_the_launcher_shows_rustorch(lab, browser):
+    base, _ = lab
+    browser.get(f"{base}/lab?token={TOKEN}&reset")
+    wait_until(lambda: "RusTorch" in "\n".join(texts(browser, ".jp-LauncherCard")), 60,
+               "RusTorch in the launcher")
+    keep_picture(browser, "lab-launcher")
+
+
+def test_cells_run_and_show_tensors_errors_and_a_chart(lab, browser):
+    _, folder = lab
+    notebook_with(folder, "cells.ipynb",
+                  "int a = 6; printf(\"product %d\\n\", a * 7);",
+                  "Tensor x = ones(2, 3); x",
+                  "x @ ones(2, 3)",
+                  "plot(tensor({1.0, 4.0, 9.0}));")
+    open_notebook(lab, browser, "cells.ipynb")
+    run_all(browser)
+    wait_until(lambda: "product 42" in outputs(browser), 30, "the first cell's output")
+    wait_until(lambda: "error[shape]" in outputs(browser), 30, "the shape error")
+    assert "tensor([[1., 1., 1.]" in outputs(browser)
+    keep_picture(browser, "lab-cells")
+
+
+def test_a_chart_is_a_visible_picture(lab, browser):
+    _, folder = lab
+    notebook_with(folder, "chart.ipynb", "plot(tensor({1.0, 4.0, 9.0}));")
+    open_notebook(lab, browser, "chart.ipynb")
+    run_all(browser)
+
+    def picture():
+        images = browser.find_elements(By.CSS_SELECTOR, ".jp-OutputArea-output img")
+        return images and images[0].size["width"] > 100
+
+    wait_until(picture, 30, "a picture wider than 100 pixels")
+
+
+def test_completion_offers_ops_as_one_types(lab, browser):
+    _, folder = lab
+    notebook_with(folder, "complete.ipynb", "")
+    open_notebook(lab, browser, "complete.ipynb")
+    browser.find_element(By.CSS_SELECTOR, ".jp-CodeCell .cm-content").click()
+    browser.switch_to.active_element.send_keys("soft", Keys.TAB)
+    wait_until(lambda: "softmax" in "\n".join(texts(browser, ".jp-Completer-item"))
+               or "softmax" in "\n".join(texts(browser, ".cm-content")), 20, "softmax among the completions")
+    keep_picture(browser, "lab-completion")
+
+
+def test_an_interrupt_keeps_the_variables(lab, browser):
+    _, folder = lab
+    notebook_with(folder, "interrupt.ipynb", "int kept = 41;", "while (1) { }",
+                  "printf(\"kept %d\\n\", kept + 1);")
+    open_notebook(lab, browser, "interrupt.ipynb")
+    cells = browser.find_elements(By.CSS_SELECTOR, ".jp-Notebook .jp-CodeCell .cm-content")
+    cells[0].click()
+    browser.switch_to.active_element.send_keys(Keys.SHIFT, Keys.ENTER)
+    browser.switch_to.active_element.send_keys(Keys.SHIFT, Keys.ENTER)
+    wait_until(lambda: "[*]" in "\n".join(texts(browser, ".jp-InputPrompt")), 20, "a running cell")
+    browser.find_element(By.CSS_SELECTOR, "[data-command='notebook:interrupt-kernel'], "
+                         "jp-button[data-command='kernelmenu:interrupt'], "
+                         "[title^='Interrupt the kernel']").click()
+    wait_until(lambda: "KeyboardInterrupt" in outputs(browser), 20, "KeyboardInterrupt")
+    cells = browser.find_elements(By.CSS_SELECTOR, ".jp-Notebook .jp-CodeCell .cm-content")
+    cells[2].click()
+    browser.switch_to.active_element.send_keys(Keys.SHIFT, Keys.ENTER)
+    wait_until(lambda: "kept 42" in outputs(browser), 20, "the variable after the interrupt")
