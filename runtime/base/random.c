@@ -8,6 +8,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
 
 enum { N = 624, M = 397 };
 
@@ -156,10 +159,15 @@ static rt_generator default_generator = {
 };
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* PyTorch's default seed, c10/core/GeneratorImpl.h. */
+/* A new seed for each process, as PyTorch (which takes 53 bits, so that a float64
+ * holds it). */
 static void seed_default(void)
 {
-    seed_words(&default_generator, 67280421310721ull);
+    uint64_t seed = 0;
+    if (getrandom(&seed, sizeof seed, 0) != sizeof seed) {
+        seed = (uint64_t)time(NULL) * 2654435761u + (uint64_t)getpid();
+    }
+    seed_words(&default_generator, seed & ((1ull << 53) - 1));
 }
 
 rt_generator *rt_default_generator(void)
