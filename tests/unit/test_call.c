@@ -107,12 +107,11 @@ CASE(memory_that_runs_out_is_an_error_and_leaks_nothing)
     rt_tensor *both[] = {x, y}, *positive = CALL(gt, 2, T(x), I(0));
     rt_value pair[] = {T(h), T(y)}, number[] = {T(x), RT_V_FLOAT(2)};
     rt_value along[] = {T(y), I(0)}, over[] = {T(y), INTS(0)};
-    rt_value product[] = {T(x), T(y)}, halves[] = {T(h), T(h)};
+    rt_value product[] = {T(x), T(y)};
     rt_value terms[] = {RT_V_STRING("ij,jk->ki"), RT_V_TENSORS(both, 2)};
     starve(RT_OP_add, 2, pair);
     starve(RT_OP_mul, 2, number);
     starve(RT_OP_exp, 1, pair);
-    starve(RT_OP_add_, 2, halves);
     starve(RT_OP_where, 3, (rt_value[]){T(positive), T(x), I(1)});
     starve(RT_OP_to, 2, (rt_value[]){T(x), RT_V_DTYPE(RT_FLOAT64)});
     starve(RT_OP_contiguous, 1, along);

@@ -9,6 +9,7 @@
 
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/blas.h"
+#include "runtime/ops/cpu/gemm_kernels.h"
 
 enum { SMALL = 48 * 48 * 48, ROWS = 256, LARGE_ROWS = 512, COLUMNS = 512 };
 
@@ -130,12 +131,27 @@ static void blas_gemv(rt_dtype d, layout m, int64_t rows, int64_t cols,
     }
 }
 
+/* Own kernels for floats, where the work is worth packing; plain loops for
+ * what is left, and when there is no memory to pack into. */
+static void without_blas(const rt__gemm *g)
+{
+    bool floats = g->dtype == RT_FLOAT32 || g->dtype == RT_FLOAT64;
+    bool worth = floats && g->ccs == 1 && g->m * g->n * g->k > 512;
+    void *room = worth ? rt_alloc(RT_GEMM_ROOM) : NULL;
+    if (room) {
+        RT_ISA_TABLE(gemm)->packed[g->dtype](g, room);
+    } else {
+        plain(g);
+    }
+    rt_free(room);
+}
+
 /* A tile on the calling thread. */
 static void tile(const rt__gemm *g)
 {
     if (!blas_takes(g) || g->k == 0 || g->m > INT_MAX || g->n > INT_MAX ||
         g->k > INT_MAX) {
-        plain(g);
+        without_blas(g);
         return;
     }
     layout a = layout_of(g->m, g->k, g->ars, g->acs);

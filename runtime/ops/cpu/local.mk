@@ -4,6 +4,7 @@ ops_kernels = \
 	%D%/backward_kernels.c %D%/backward.h \
 	%D%/convert_kernels.c \
 	%D%/elementwise_kernels.c \
+	%D%/gemm_kernels.c %D%/gemm_kernels.h \
 	%D%/reduce_kernels.c \
 	%D%/rows_kernels.c
 ops_kernel_cflags = $(AM_CFLAGS) $(VECTOR_CFLAGS) \
