@@ -4,6 +4,7 @@
  * Letters: A is [..., M, K], B is [..., K, N], C is [..., M, N]; a vector on the
  * left is [1, K], on the right [K, 1], and the added dimension is dropped again.
  */
+#include "runtime/ops/cpu/elementwise.h"
 #include "runtime/ops/cpu/gemm.h"
 #include "runtime/ops/op.h"
 
@@ -221,9 +222,47 @@ static rt_status run_batches(rt__call *c, const rt__gemm *g, const rt_tensor *a,
     return s;
 }
 
+static bool is_half(const rt_tensor *t)
+{
+    return t->dtype == RT_FLOAT16 || t->dtype == RT_BFLOAT16;
+}
+
+/* Runs a kernel of n tensor arguments on float32 copies of half types; the
+ * result is rounded once. */
+static rt_status through_float32(rt__call *c, int n, rt__step kernel)
+{
+    rt_tensor *out = c->r[0].t, *in[3] = {NULL}, *wide = NULL;
+    rt_value a[3] = {{0}}, r[RT_MAX_RESULTS] = {{0}};
+    rt__call inner = {c->op, c->name, a, r, c->err};
+    rt_status s = rt_tensor_new(&wide, RT_FLOAT32, out->ndim, out->shape,
+                                c->err);
+    for (int i = 0; s == RT_OK && i < n; i++) {
+        if (rt__arg(c, i)) {
+            s = rt__contiguous_as(&in[i], rt__arg(c, i), RT_FLOAT32, c->name,
+                                  c->err);
+            a[i] = RT_V_TENSOR(in[i]);
+        }
+    }
+    r[0] = RT_V_TENSOR(wide);
+    if (s == RT_OK) {
+        s = kernel(&inner);
+    }
+    if (s == RT_OK) {
+        s = rt__copy(c->name, out, wide, c->err);
+    }
+    for (int i = 0; i < n; i++) {
+        rt_release(in[i]);
+    }
+    rt_release(wide);
+    return s;
+}
+
 RT_KERNEL(matmul)
 {
     rt_tensor *a = rt__arg(c, 0), *b = rt__arg(c, 1), *r = c->r[0].t;
+    if (is_half(r)) {
+        return through_float32(c, 2, rt__kernel_matmul);
+    }
     rt__gemm g = product_of(a, b, r);
     int batch = r->ndim - (a->ndim > 1) - (b->ndim > 1);
     if (batch == 0) {
@@ -309,6 +348,9 @@ RT_KERNEL(linear)
 {
     rt_tensor *x = rt__arg(c, 0), *w = rt__arg(c, 1), *b = rt__arg(c, 2);
     rt_tensor *r = c->r[0].t, *rows = NULL;
+    if (is_half(r)) {
+        return through_float32(c, 3, rt__kernel_linear);
+    }
     int64_t outs = w->ndim == 2 ? w->shape[0] : 1, m, stride;
     rt_status s = RT_OK;
     if (b) {
