@@ -6,9 +6,9 @@ EXTRA_DIST += %D%/bench.py %D%/kernels.py %D%/rows.py %D%/worker.py
 CLEANFILES += bench.json
 
 bench: all tests/bench/peak
-	$(PYTHON) $(srcdir)/tests/bench/bench.py --rows '$(ROWS)' \
+	PYTHONPATH=$(abs_builddir)/python/path $(PYTHON) $(srcdir)/tests/bench/bench.py --rows '$(ROWS)' \
 	  --peak tests/bench/peak --json bench.json
 bench-contended: all tests/bench/peak
-	$(PYTHON) $(srcdir)/tests/bench/bench.py --rows '$(ROWS)' --contended \
+	PYTHONPATH=$(abs_builddir)/python/path $(PYTHON) $(srcdir)/tests/bench/bench.py --rows '$(ROWS)' --contended \
 	  --peak tests/bench/peak --json bench-contended.json
 .PHONY: bench bench-contended

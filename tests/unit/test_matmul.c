@@ -2,7 +2,9 @@
  * Matrix products against float64 loops: every form, dtype and layout, with
  * OpenBLAS and without it.
  */
+#include "runtime/base/pool.h"
 #include "runtime/ops/cpu/blas.h"
+#include "runtime/ops/cpu/sgemm_kernels.h"
 #include "runtime/ops/op.h"
 #include "tests/unit/unit.h"
 
@@ -235,6 +237,148 @@ CASE(shapes_that_do_not_fit_are_named_with_the_likely_fix)
     rt_release(w);
     rt_release(i);
     rt_release(z);
+}
+
+/* --- our kernels, every instruction set -------------------------------- */
+
+static float sample(int64_t i)
+{
+    return (float)((i * 7919 + 13) % 257 - 128) / 64;
+}
+
+/* Largest |sum - exact| over the sum of |a||b|: the bound of a dot product of
+ * length k in float32 is about k * 2^-24 of it. */
+static double kernel_error(const rt__sgemm_table *t, int64_t m, int64_t n,
+                           int64_t k, rt__matrix a, rt__matrix b, bool packed)
+{
+    int64_t mp = (m + t->mr - 1) / t->mr * t->mr;
+    int64_t np = (n + t->nr - 1) / t->nr * t->nr;
+    float *c = rt_alloc((size_t)(m * n + 2) * 4);
+    float *pa = rt_alloc((size_t)(mp * k) * 4 + 64);
+    float *pb = rt_alloc((size_t)(np * k) * 4 + 64);
+    double worst = 0;
+    for (int64_t i = 0; i < m * n + 2; i++) {
+        c[i] = 3;
+    }
+    if (packed) {
+        t->pack(pa, t->mr, a.data, a.rs, a.cs, m, k);
+        t->pack(pb, t->nr, b.data, b.cs, b.rs, n, k);
+        for (int64_t i = 0; i < m; i += t->mr) {
+            for (int64_t j = 0; j < n; j += t->nr) {
+                t->tile((int)(m - i < t->mr ? m - i : t->mr),
+                        (int)(n - j < t->nr ? n - j : t->nr), k, pa + i * k,
+                        pb + j * k, c + 1 + i * n + j, n, true);
+            }
+        }
+    } else {
+        t->direct(m, n, k, a, b, c + 1, n, true);
+    }
+    CHECK(c[0] == 3 && c[m * n + 1] == 3);
+    for (int64_t i = 0; i < m; i++) {
+        for (int64_t j = 0; j < n; j++) {
+            double want = 3, size = 3;
+            for (int64_t p = 0; p < k; p++) {
+                double x = (double)a.data[i * a.rs + p * a.cs] *
+                           (double)b.data[p * b.rs + j * b.cs];
+                want += x;
+                size += fabs(x);
+            }
+            worst = fmax(worst, fabs((double)c[1 + i * n + j] - want) / size);
+        }
+    }
+    rt_free(c);
+    rt_free(pa);
+    rt_free(pb);
+    return worst;
+}
+
+CASE(kernels_of_every_instruction_set_are_right_at_every_edge)
+{
+    enum { MOST = 70 };
+    static const int64_t sizes[][3] = {{1, 1, 1}, {2, 3, 1}, {13, 31, 17},
+                                       {14, 32, 16}, {15, 33, 33}, {29, 47, 5},
+                                       {6, 16, 64}, {43, 65, 70}, {8, 70, 9}};
+    float a[MOST * MOST * 2], b[MOST * MOST * 2];
+    for (int64_t i = 0; i < MOST * MOST * 2; i++) {
+        a[i] = sample(i);
+        b[i] = sample(i * 3 + 1);
+    }
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        const rt__sgemm_table *t = rt__sgemm_tables[isa];
+        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+            int64_t m = sizes[s][0], n = sizes[s][1], k = sizes[s][2];
+            rt__matrix as[] = {{a, k, 1}, {a, 1, m}, {a, 2 * k, 2}};
+            rt__matrix bs[] = {{b, n, 1}, {b, 1, k}, {b, 2, 2 * k}};
+            for (int v = 0; v < 9; v++) {
+                double bound = (double)(k + 2) * 0x1p-24;
+                CHECK_NEAR(kernel_error(t, m, n, k, as[v / 3], bs[v % 3], true),
+                           0, bound);
+                CHECK_NEAR(kernel_error(t, m, n, k, as[v / 3], bs[v % 3],
+                                        false), 0, bound);
+            }
+        }
+    }
+}
+
+CASE(products_across_blocks_are_right_with_simd_off_too)
+{
+    for (int on = 1; on >= 0; on--) {
+        rt_set_simd_enabled(on);
+        check_size(RT_FLOAT32, 130, 1100, 70, false);
+        check_size(RT_FLOAT32, 33, 700, 1090, true);
+        check_size(RT_FLOAT32, 1, 700, 300, true);
+        check_size(RT_FLOAT32, 1, 700, 300, false);
+        check_size(RT_FLOAT32, 301, 77, 1, true);
+    }
+    rt_set_simd_enabled(true);
+}
+
+CASE(nan_and_infinity_reach_every_sum_they_belong_to)
+{
+    static const int64_t sizes[] = {5, 64, 150};
+    for (int s = 0; s < 3; s++) {
+        int64_t n = sizes[s], shape[] = {n, n};
+        rt_tensor *a = make(RT_FLOAT32, 2, shape);
+        rt_tensor *b = make(RT_FLOAT32, 2, shape);
+        memset(b->data, 0, (size_t)(n * n) * 4);
+        ((float *)a->data)[2 * n + 3] = NAN;        /* row 2, times 0 */
+        ((float *)a->data)[n] = INFINITY;           /* row 1 */
+        rt_tensor *r = run(RT_OP_matmul, 2, a, b, NULL);
+        int64_t wrong = 0;
+        for (int64_t i = 0; i < n * n; i++) {
+            bool nan = i / n == 1 || i / n == 2;
+            wrong += isnan(at(r, i)) ? !nan : nan || at(r, i) != 0;
+        }
+        CHECK_INT(wrong, 0);
+        rt_release(a);
+        rt_release(b);
+        rt_release(r);
+    }
+}
+
+CASE(threads_change_no_bit_of_any_kind_of_product)
+{
+    static const int64_t sizes[][3] = {{64, 64, 64}, {70, 300, 41},
+                                       {600, 400, 33}, {1, 900, 800},
+                                       {700, 900, 1}, {40, 900, 1000}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        int64_t sa[] = {sizes[i][0], sizes[i][1]};
+        int64_t sb[] = {sizes[i][1], sizes[i][2]};
+        rt_tensor *a = make(RT_FLOAT32, 2, sa), *b = make(RT_FLOAT32, 2, sb);
+        for (int64_t j = 0; j < a->numel; j++) {
+            ((float *)a->data)[j] *= 0.3f;
+        }
+        rt_set_num_threads(1);
+        rt_tensor *x = run(RT_OP_matmul, 2, a, b, NULL);
+        rt_set_num_threads(4);
+        rt_tensor *y = run(RT_OP_matmul, 2, a, b, NULL);
+        rt_set_num_threads(0);
+        CHECK(memcmp(x->data, y->data, (size_t)x->numel * 4) == 0);
+        rt_release(a);
+        rt_release(b);
+        rt_release(x);
+        rt_release(y);
+    }
 }
 
 UNIT_MAIN

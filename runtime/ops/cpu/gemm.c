@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Tiles of matrix products: by OpenBLAS for float32 and float64, by our own
- * loops for the other dtypes, odd strides and machines without it.
+ * Matrix products by dtype: float32 goes to our own kernels, float64 to
+ * OpenBLAS in tiles (float32 too under RT_GEMM=blas), the other dtypes and
+ * machines without it to plain loops.
  */
 #include "runtime/ops/cpu/gemm.h"
 
@@ -11,7 +12,8 @@
 #include "runtime/ops/cpu/blas.h"
 #include "runtime/ops/cpu/gemm_kernels.h"
 
-enum { SMALL = 48 * 48 * 48, ROWS = 256, LARGE_ROWS = 512, COLUMNS = 512 };
+enum { SMALL = 48 * 48 * 48, LARGE = 200 * 200 * 200 };   /* multiplications */
+enum { ROWS = 256, LARGE_ROWS = 512, COLUMNS = 512 };
 
 /* --- our own loops ------------------------------------------------------------- */
 
@@ -270,6 +272,9 @@ rt_status rt__gemm_run(const rt__gemm *given, const char *name, rt_error *err)
     rt__gemm g = *given;
     char *copies[2] = {NULL, NULL};
     rt_status s = RT_OK;
+    if (rt__gemm_own(&g)) {
+        return rt__gemm_own_run(&g, name, err);
+    }
     if (blas_takes(&g) && g.m > 1 && g.n > 1) {
         s = densify(&g, copies, name, err);
     }
@@ -288,18 +293,26 @@ rt_status rt__gemm_run(const rt__gemm *given, const char *name, rt_error *err)
 typedef struct batch {
     const rt__gemm *g;
     const int64_t *a, *b, *c;
+    const char *name;
+    bool own;
+    _Atomic rt_status failed;
 } batch;
 
 static void run_batch(void *ctx, int64_t begin, int64_t end)
 {
-    const batch *j = ctx;
+    batch *j = ctx;
     int64_t size = (int64_t)rt_dtype_size(j->g->dtype);
-    for (int64_t i = begin; i < end; i++) {
+    rt_status s;
+    for (int64_t i = begin; i < end && !j->failed; i++) {
         rt__gemm g = *j->g;
         g.a += j->a[i] * size;
         g.b += j->b[i] * size;
         g.c += j->c[i] * size;
-        tile(&g);
+        if (!j->own) {
+            tile(&g);
+        } else if ((s = rt__gemm_own_run(&g, j->name, NULL))) {
+            j->failed = s;
+        }
     }
 }
 
@@ -309,10 +322,17 @@ rt_status rt__gemm_batch(const rt__gemm *g, int64_t count, const int64_t *a,
 {
     double work = (double)g->m * (double)g->n * (double)g->k;
     int64_t grain = work > SMALL ? 1 : (int64_t)(SMALL / (work + 1)) + 1;
-    batch j = {g, a, b, c};
+    batch j = {g, a, b, c, name, rt__gemm_own(g), RT_OK};
     if (g->m == 0 || g->n == 0) {
         return RT_OK;
     }
-    return rt__parallel(count, grain, run_batch, &j) ? RT_OK
-                                                     : interrupted(name, err);
+    if (j.own && work > LARGE) {   /* each of them has work for all threads */
+        run_batch(&j, 0, count);
+    } else if (!rt__parallel(count, grain, run_batch, &j)) {
+        return interrupted(name, err);
+    }
+    return j.failed == RT_E_MEMORY
+               ? rt_fail(err, RT_E_MEMORY, "%s: not enough memory", name)
+           : j.failed ? interrupted(name, err)
+                      : RT_OK;
 }

@@ -28,4 +28,9 @@ rt_status rt__gemm_batch(const rt__gemm *g, int64_t count, const int64_t *a,
                          const int64_t *b, const int64_t *c, const char *name,
                          rt_error *err);
 
+/* Float32 by our own kernels (RT_GEMM=blas leaves it to OpenBLAS): whether a
+ * product is theirs, and the product. */
+bool rt__gemm_own(const rt__gemm *g);
+rt_status rt__gemm_own_run(const rt__gemm *g, const char *name, rt_error *err);
+
 #endif

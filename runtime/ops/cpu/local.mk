@@ -5,6 +5,7 @@ ops_kernels = \
 	%D%/convert_kernels.c \
 	%D%/elementwise_kernels.c \
 	%D%/gemm_kernels.c %D%/gemm_kernels.h \
+	%D%/sgemm_kernels.c %D%/sgemm_kernels.h \
 	%D%/reduce_kernels.c \
 	%D%/rows_kernels.c
 ops_kernel_cflags = $(AM_CFLAGS) $(VECTOR_CFLAGS) \
@@ -37,3 +38,4 @@ libruntime_la_SOURCES += \
 	%D%/softmax.c
 libruntime_la_SOURCES += %D%/fused.c
 libruntime_la_SOURCES += %D%/rows.h
+libruntime_la_SOURCES += %D%/sgemm.c

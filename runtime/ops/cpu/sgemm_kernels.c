@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT
+ * Float32 matrix product kernels on vectors of the instruction set's width;
+ * compiled per instruction set.
+ */
+#include "runtime/ops/cpu/sgemm_kernels.h"
+
+#include <string.h>
+
+#if defined(__FMA__)
+#include <immintrin.h>
+#endif
+
+#if defined(__AVX512F__)
+enum { VL = 16, MR = 14, DR = 8 };
+#elif defined(__AVX2__)
+enum { VL = 8, MR = 6, DR = 6 };
+#else
+enum { VL = 4, MR = 6, DR = 6 };
+#endif
+enum { NR = 2 * VL };
+
+typedef float vec __attribute__((vector_size(VL * 4)));
+typedef float loose __attribute__((vector_size(VL * 4), aligned(4)));
+typedef int32_t pick __attribute__((vector_size(VL * 4)));
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL_ALL _Pragma("GCC unroll 16")
+
+INLINE vec load(const float *p)
+{
+    return *(const loose *)p;
+}
+
+INLINE void store(float *p, vec v)
+{
+    *(loose *)p = v;
+}
+
+/* x * y + s, rounded once where the machine can. */
+INLINE vec fused(vec x, vec y, vec s)
+{
+#if defined(__AVX512F__)
+    return (vec)_mm512_fmadd_ps((__m512)x, (__m512)y, (__m512)s);
+#elif defined(__FMA__)
+    return (vec)_mm256_fmadd_ps((__m256)x, (__m256)y, (__m256)s);
+#else
+    return x * y + s;
+#endif
+}
+
+INLINE vec all(float x)
+{
+    return x - (vec){0};
+}
+
+/* --- packing ------------------------------------------------------------- */
+
+/* Lane l of the lower and the upper vector after exchanging blocks of d. */
+#define LOW(l, d) ((l) & (d) ? VL + (l) - (d) : (l))
+#define HIGH(l, d) ((l) & (d) ? VL + (l) : (l) + (d))
+#define FOUR(f, l, d) f(l, d), f((l) + 1, d), f((l) + 2, d), f((l) + 3, d)
+#if defined(__AVX512F__)
+#define LANES(f, d)                                                            \
+    {FOUR(f, 0, d), FOUR(f, 4, d), FOUR(f, 8, d), FOUR(f, 12, d)}
+#elif defined(__AVX2__)
+#define LANES(f, d) {FOUR(f, 0, d), FOUR(f, 4, d)}
+#else
+#define LANES(f, d) {FOUR(f, 0, d)}
+#endif
+
+#define EXCHANGE(d)                                                            \
+    UNROLL_ALL for (int i = 0; i < VL; i++)                                    \
+    {                                                                          \
+        if (!(i & (d))) {                                                      \
+            vec x = r[i], y = r[i + (d)];                                      \
+            r[i] = __builtin_shuffle(x, y, (pick)LANES(LOW, d));               \
+            r[i + (d)] = __builtin_shuffle(x, y, (pick)LANES(HIGH, d));        \
+        }                                                                      \
+    }
+
+/* r becomes its transpose: blocks of 1, 2, 4 ... change places. */
+INLINE void transpose(vec r[VL])
+{
+    EXCHANGE(1)
+    EXCHANGE(2)
+#if defined(__AVX2__)
+    EXCHANGE(4)
+#endif
+#if defined(__AVX512F__)
+    EXCHANGE(8)
+#endif
+}
+
+/* VL steps of k for lanes [x, x + VL) of a panel; each lane's source is dense.
+ * Lanes past n are 0, lanes past the width are not written. */
+INLINE void pack_square(float *out, int width, int x, const float *from,
+                        int64_t along, int n)
+{
+    vec r[VL];
+    UNROLL_ALL for (int i = 0; i < VL; i++)
+    {
+        r[i] = i < n ? load(from + i * along) : (vec){0};
+    }
+    transpose(r);
+    if (x + VL <= width) {
+        UNROLL_ALL for (int i = 0; i < VL; i++)
+        {
+            store(out + i * width + x, r[i]);
+        }
+    } else {
+        UNROLL_ALL for (int i = 0; i < VL; i++)
+        {
+            memcpy(out + i * width + x, &r[i], (size_t)(width - x) * 4);
+        }
+    }
+}
+
+static void pack_deep(float *out, int width, const float *from, int64_t along,
+                      int n, int64_t k)
+{
+    int64_t p = 0;
+    for (; p + VL <= k; p += VL) {
+        for (int x = 0; x < width; x += VL) {
+            int have = n - x < 0 ? 0 : n - x;
+            pack_square(out + p * width, width, x, from + p + x * along, along,
+                        have);
+        }
+    }
+    for (; p < k; p++) {
+        for (int x = 0; x < width; x++) {
+            out[p * width + x] = x < n ? from[p + x * along] : 0;
+        }
+    }
+}
+
+static void pack_wide(float *out, int width, const float *from, int64_t deep,
+                      int n, int64_t k)
+{
+    size_t have = (size_t)n * 4, none = (size_t)(width - n) * 4;
+    if (n == NR && width == NR) {
+        for (int64_t p = 0; p < k; p++, from += deep, out += NR) {
+            store(out, load(from));
+            store(out + VL, load(from + VL));
+        }
+        return;
+    }
+    if (n == MR && width == MR) {
+        for (int64_t p = 0; p < k; p++, from += deep, out += MR) {
+            memcpy(out, from, MR * sizeof *out);
+        }
+        return;
+    }
+    for (int64_t p = 0; p < k; p++, from += deep, out += width) {
+        memcpy(out, from, have);
+        memset(out + n, 0, none);
+    }
+}
+
+static void pack(float *out, int width, const float *from, int64_t along,
+                 int64_t deep, int64_t n, int64_t k)
+{
+    for (int64_t x = 0; x < n; x += width, out += k * width) {
+        int have = n - x < width ? (int)(n - x) : width;
+        const float *lanes = from + x * along;
+        if (along == 1) {
+            pack_wide(out, width, lanes, deep, have, k);
+        } else if (deep == 1) {
+            pack_deep(out, width, lanes, along, have, k);
+        } else {
+            for (int64_t p = 0; p < k; p++) {
+                for (int i = 0; i < width; i++) {
+                    out[p * width + i] =
+                        i < have ? lanes[i * along + p * deep] : 0;
+                }
+            }
+        }
+    }
+}
+
+/* --- tiles --------------------------------------------------------------- */
+
+/* Sums of H x NV vectors in registers over all of k. Row i of A at step p is
+ * a[i * ars + p * aks]. The tile of C is fetched while they are formed. */
+#define TILE(name, H, NV, ARS, AKS, BKS)                                       \
+    static void name(int64_t k, const float *restrict a, int64_t ars,          \
+                     int64_t aks, const float *restrict b, int64_t bks,        \
+                     float *restrict c, int64_t ldc, int w, bool add)          \
+    {                                                                          \
+        vec s[H][NV];                                                          \
+        (void)ars, (void)aks, (void)bks;                                       \
+        UNROLL_ALL for (int i = 0; i < H; i++)                                 \
+        {                                                                      \
+            UNROLL_ALL for (int j = 0; j < NV; j++) { s[i][j] = (vec){0}; }    \
+            __builtin_prefetch(c + i * ldc, 1);                                \
+            __builtin_prefetch(c + i * ldc + w - 1, 1);                        \
+        }                                                                      \
+        _Pragma("GCC unroll 4") for (int64_t p = 0; p < k; p++)                \
+        {                                                                      \
+            vec y[NV];                                                         \
+            UNROLL_ALL for (int j = 0; j < NV; j++)                            \
+            {                                                                  \
+                y[j] = load(b + j * VL);                                       \
+            }                                                                  \
+            UNROLL_ALL for (int i = 0; i < H; i++)                             \
+            {                                                                  \
+                vec x = all(a[i * (ARS)]);                                     \
+                UNROLL_ALL for (int j = 0; j < NV; j++)                        \
+                {                                                              \
+                    s[i][j] = fused(x, y[j], s[i][j]);                         \
+                }                                                              \
+            }                                                                  \
+            a += (AKS);                                                        \
+            b += (BKS);                                                        \
+        }                                                                      \
+        if (w == NV * VL) {                                                    \
+            UNROLL_ALL for (int i = 0; i < H; i++)                             \
+            {                                                                  \
+                UNROLL_ALL for (int j = 0; j < NV; j++)                        \
+                {                                                              \
+                    float *d = c + i * ldc + j * VL;                           \
+                    store(d, add ? s[i][j] + load(d) : s[i][j]);               \
+                }                                                              \
+            }                                                                  \
+            return;                                                            \
+        }                                                                      \
+        float rows[H][NV * VL];                                                \
+        UNROLL_ALL for (int i = 0; i < H; i++)                                 \
+        {                                                                      \
+            UNROLL_ALL for (int j = 0; j < NV; j++)                            \
+            {                                                                  \
+                store(&rows[i][j * VL], s[i][j]);                              \
+            }                                                                  \
+        }                                                                      \
+        for (int i = 0; i < H; i++) {                                          \
+            for (int j = 0; j < w; j++) {                                      \
+                c[i * ldc + j] = add ? c[i * ldc + j] + rows[i][j]             \
+                                     : rows[i][j];                             \
+            }                                                                  \
+        }                                                                      \
+    }
+
+/* Packed panels, and matrices as they are. */
+#define PACKED(H)                                                              \
+    TILE(packed_##H##_1, H, 1, 1, MR, NR)                                      \
+    TILE(packed_##H##_2, H, 2, 1, MR, NR)
+#define PLAIN(H)                                                               \
+    TILE(plain_##H##_1, H, 1, ars, aks, bks)                                   \
+    TILE(plain_##H##_2, H, 2, ars, aks, bks)
+
+typedef void (*tile_fn)(int64_t k, const float *restrict a, int64_t ars,
+                        int64_t aks, const float *restrict b, int64_t bks,
+                        float *restrict c, int64_t ldc, int w, bool add);
+
+PACKED(1) PACKED(2) PACKED(3) PACKED(4) PACKED(5) PACKED(6)
+PLAIN(1) PLAIN(2) PLAIN(3) PLAIN(4) PLAIN(5) PLAIN(6)
+#if defined(__AVX512F__)
+PACKED(7) PACKED(8) PACKED(9) PACKED(10) PACKED(11) PACKED(12) PACKED(13)
+PACKED(14) PLAIN(7) PLAIN(8)
+#endif
+
+#define PAIR(kind, H) {kind##_##H##_1, kind##_##H##_2}
+static const tile_fn packed_tiles[MR + 1][2] = {
+    {NULL, NULL},    PAIR(packed, 1), PAIR(packed, 2), PAIR(packed, 3),
+    PAIR(packed, 4), PAIR(packed, 5), PAIR(packed, 6),
+#if defined(__AVX512F__)
+    PAIR(packed, 7), PAIR(packed, 8), PAIR(packed, 9), PAIR(packed, 10),
+    PAIR(packed, 11), PAIR(packed, 12), PAIR(packed, 13), PAIR(packed, 14),
+#endif
+};
+static const tile_fn plain_tiles[DR + 1][2] = {
+    {NULL, NULL},   PAIR(plain, 1), PAIR(plain, 2), PAIR(plain, 3),
+    PAIR(plain, 4), PAIR(plain, 5), PAIR(plain, 6),
+#if defined(__AVX512F__)
+    PAIR(plain, 7), PAIR(plain, 8),
+#endif
+};
+
+static void tile(int h, int w, int64_t k, const float *a, const float *b,
+                 float *c, int64_t ldc, bool add)
+{
+    packed_tiles[h][w > VL](k, a, 1, MR, b, NR, c, ldc, w, add);
+}
+
+static void direct(int64_t m, int64_t n, int64_t k, rt__matrix a, rt__matrix b,
+                   float *c, int64_t ldc, bool add)
+{
+    float panel[RT_SGEMM_DIRECT_DEPTH * NR] __attribute__((aligned(64)));
+    for (int64_t j = 0; j < n; j += NR) {
+        int w = n - j < NR ? (int)(n - j) : NR;
+        const float *y = b.data + j * b.cs;
+        int64_t step = b.rs;
+        if (b.cs != 1 || (w != NR && w != VL)) {
+            pack(panel, NR, y, b.cs, b.rs, w, k);
+            y = panel;
+            step = NR;
+        }
+        for (int64_t i = 0; i < m; i += DR) {
+            int h = m - i < DR ? (int)(m - i) : DR;
+            plain_tiles[h][w > VL](k, a.data + i * a.rs, a.rs, a.cs, y, step,
+                                   c + i * ldc + j, ldc, w, add);
+        }
+    }
+}
+
+/* --- vectors ------------------------------------------------------------- */
+
+INLINE float lanes_sum(vec v)
+{
+    float lane[VL];
+    memcpy(lane, &v, sizeof lane);
+    for (int half = VL / 2; half; half /= 2) {
+        for (int i = 0; i < half; i++) {
+            lane[i] += lane[i + half];
+        }
+    }
+    return lane[0];
+}
+
+/* H rows at once: x is read once for all of them. */
+#define DOTS(H)                                                                \
+    INLINE void dots_##H(int64_t k, const float *a, int64_t rs,                \
+                         const float *x, float *y, int64_t inc, bool add)      \
+    {                                                                          \
+        vec s[H][2];                                                           \
+        float rest[H];                                                         \
+        int64_t p = 0;                                                         \
+        UNROLL_ALL for (int i = 0; i < H; i++)                                 \
+        {                                                                      \
+            s[i][0] = s[i][1] = (vec){0};                                      \
+            rest[i] = 0;                                                       \
+        }                                                                      \
+        for (; p + NR <= k; p += NR) {                                         \
+            vec u = load(x + p), v = load(x + p + VL);                         \
+            UNROLL_ALL for (int i = 0; i < H; i++)                             \
+            {                                                                  \
+                s[i][0] = fused(u, load(a + i * rs + p), s[i][0]);             \
+                s[i][1] = fused(v, load(a + i * rs + p + VL), s[i][1]);        \
+            }                                                                  \
+        }                                                                      \
+        for (; p < k; p++) {                                                   \
+            for (int i = 0; i < H; i++) {                                      \
+                rest[i] += x[p] * a[i * rs + p];                               \
+            }                                                                  \
+        }                                                                      \
+        for (int i = 0; i < H; i++) {                                          \
+            float sum = lanes_sum(s[i][0] + s[i][1]) + rest[i];                \
+            y[i * inc] = add ? y[i * inc] + sum : sum;                         \
+        }                                                                      \
+    }
+DOTS(1)
+DOTS(4)
+
+static void rows_by_vector(int64_t m, int64_t k, const float *a, int64_t rs,
+                           const float *x, float *y, int64_t inc, bool add)
+{
+    int64_t i = 0;
+    for (; i + 4 <= m; i += 4) {
+        dots_4(k, a + i * rs, rs, x, y + i * inc, inc, add);
+    }
+    for (; i < m; i++) {
+        dots_1(k, a + i * rs, rs, x, y + i * inc, inc, add);
+    }
+}
+
+static void vector_by_rows(int64_t n, int64_t k, const float *x, int64_t inc,
+                           const float *b, int64_t rs, float *y, bool add)
+{
+    int64_t p = 0;
+    if (!add) {
+        memset(y, 0, (size_t)n * sizeof *y);
+    }
+    for (; p + 4 <= k; p += 4, b += 4 * rs) {
+        float x0 = x[p * inc], x1 = x[(p + 1) * inc], x2 = x[(p + 2) * inc],
+              x3 = x[(p + 3) * inc];
+        const float *b1 = b + rs, *b2 = b1 + rs, *b3 = b2 + rs;
+        int64_t j = 0;
+        for (; j + VL <= n; j += VL) {
+            vec s = fused(all(x0), load(b + j), load(y + j));
+            s = fused(all(x1), load(b1 + j), s);
+            s = fused(all(x2), load(b2 + j), s);
+            store(y + j, fused(all(x3), load(b3 + j), s));
+        }
+        for (; j < n; j++) {
+            y[j] = y[j] + x0 * b[j] + x1 * b1[j] + x2 * b2[j] + x3 * b3[j];
+        }
+    }
+    for (; p < k; p++, b += rs) {
+        float factor = x[p * inc];
+        for (int64_t j = 0; j < n; j++) {
+            y[j] += factor * b[j];
+        }
+    }
+}
+
+const rt__sgemm_table RT_ISA_NAME(sgemm) = {
+    .mr = MR,
+    .nr = NR,
+    .pack = pack,
+    .tile = tile,
+    .direct = direct,
+    .rows_by_vector = rows_by_vector,
+    .vector_by_rows = vector_by_rows,
+};
