@@ -1,7 +1,7 @@
 # The extension rustorch._C and the Python package around it.
 if PYTHON_EXTENSION
-rustorch_cdir = $(pyexecdir)/rustorch
-rustorch_c_LTLIBRARIES = %reldir%/rustorch/_C.la
+rustorchexecdir = $(pyexecdir)/rustorch
+rustorchexec_LTLIBRARIES = %reldir%/rustorch/_C.la
 
 %canon_reldir%_rustorch__C_la_SOURCES = \
 	%reldir%/rustorch/_C/binding.h \
@@ -159,8 +159,8 @@ clean-built-package:
 # libtool's own note about the module is of no use to Python.
 install-exec-hook: remove-la
 remove-la:
-	rm -f '$(DESTDIR)$(rustorch_cdir)/_C.la'
+	rm -f '$(DESTDIR)$(rustorchexecdir)/_C.la'
 uninstall-hook: remove-so
 remove-so:
-	rm -f '$(DESTDIR)$(rustorch_cdir)/_C.so'
+	rm -f '$(DESTDIR)$(rustorchexecdir)/_C.so'
 endif

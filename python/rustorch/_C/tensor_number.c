@@ -45,6 +45,12 @@ static PyObject *binary(int which, PyObject *a, PyObject *b)
     py_scratch s;
     rt_value v[2];
     PyObject *out = NULL;
+    if (Py_TYPE(a) == py_Tensor && Py_TYPE(b) == py_Tensor && ops[which]) {
+        v[0] = RT_V_TENSOR(PY_T(a));   /* the common case */
+        v[1] = RT_V_TENSOR(PY_T(b));
+        return py_call_op(ops[which], v, 2, rt_tensor_numel(v[0].t) +
+                                                rt_tensor_numel(v[1].t));
+    }
     PY_SCRATCH_INIT(&s);
     int bad = operand(&s, a, &v[0]);
     bad = bad ? bad : operand(&s, b, &v[1]);
