@@ -101,6 +101,22 @@ def test_a_model_crosses_the_border(ip, run):
     assert ip.user_ns["y"].shape == (2, 1) and ip.user_ns["y"].requires_grad
 
 
+def test_optimizers_and_loaders_cross_the_border(ip, run):
+    run("%%rustorch\nlet net = Linear(2, 1);\nlet opt = SGD(net.parameters(), lr=0.5);")
+    net, opt = ip.user_ns["net"], ip.user_ns["opt"]
+    assert isinstance(opt, rustorch.optim.SGD) and opt.param_groups[0]["lr"] == 0.5
+    before = net.weight.tolist()
+    net(rustorch.ones(3, 2)).sum().backward()
+    opt.step()
+    opt.zero_grad()
+    assert net.weight.tolist() != before and net.weight.grad is None
+    data = rustorch.utils.data.TensorDataset(rustorch.ones(10, 2), rustorch.ones(10, 1))
+    ip.user_ns["loader"] = rustorch.utils.data.DataLoader(data, batch_size=4)
+    ip.user_ns["mine"] = rustorch.optim.SGD(net.parameters(), lr=0.1)
+    run("%%rustorch\nint n = len(loader);\nmine.zero_grad();")
+    assert ip.user_ns["n"] == 3
+
+
 def test_completion_inside_a_cell(ip, run):
     run("%%rustorch\nlet weights = ones(2);")
     text = "%%rustorch\nweig"

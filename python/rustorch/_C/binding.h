@@ -191,6 +191,8 @@ PyObject *py_wrap_module(rt_module *m);          /* takes the reference over */
 /* Python exceptions apart, what rt_dataset callbacks need. */
 rt_dataset *py_dataset_of(PyObject *o);          /* new reference, or NULL */
 PyObject *py_wrap_dataset(rt_dataset *d);
+PyObject *py_wrap_loader(rt_loader *l);          /* takes it over */
+rt_loader *py_loader_of(PyObject *o);            /* borrowed; NULL: not one */
 PyObject *py_wrap_optimizer(rt_optimizer *o);
 rt_optimizer *py_optimizer_of(PyObject *o);      /* borrowed; NULL: not one */
 

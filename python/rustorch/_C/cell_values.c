@@ -71,6 +71,18 @@ static PyObject *list_object(const lang_list *l)
     return list;
 }
 
+/* The class of rustorch.optim around it. */
+static PyObject *optimizer_object(rt_optimizer *o)
+{
+    PyObject *core = py_wrap_optimizer(rt_optimizer_retain(o));
+    PyObject *m = core ? PyImport_ImportModule("rustorch.optim.optimizer")
+                       : NULL;
+    PyObject *out = m ? PyObject_CallMethod(m, "_adopt", "O", core) : NULL;
+    Py_XDECREF(m);
+    Py_XDECREF(core);
+    return out;
+}
+
 PyObject *py_from_lang(const lang_value *v)
 {
     switch (v->kind) {
@@ -83,8 +95,8 @@ PyObject *py_from_lang(const lang_value *v)
     case LANG_TENSOR: return py_wrap_borrowed(v->tensor);
     case LANG_LIST: return list_object(v->list);
     case LANG_MODULE: return py_wrap_module(rt_module_retain(v->module));
-    case LANG_OPTIMIZER:
-        return py_wrap_optimizer(rt_optimizer_retain(v->optimizer));
+    case LANG_OPTIMIZER: return optimizer_object(v->optimizer);
+    case LANG_LOADER: return py_wrap_loader(rt_loader_retain(v->loader));
     case LANG_DATASET: return py_wrap_dataset(rt_dataset_retain(v->dataset));
     case LANG_HOST: return Py_NewRef((PyObject *)v->object);
     default: return NULL;   /* no exception: the caller keeps it opaque */
@@ -192,6 +204,12 @@ static bool object_value(PyObject *o, lang_value *out, PyObject *kept)
         *out = (lang_value){.kind = LANG_OPTIMIZER,
                             .optimizer = rt_optimizer_retain(optimizer)};
         keep(kept, o);
+        return true;
+    }
+    rt_loader *loader = py_loader_of(o);
+    if (loader) {
+        *out = (lang_value){.kind = LANG_LOADER,
+                            .loader = rt_loader_retain(loader)};
         return true;
     }
     if (PyObject_HasAttrString(o, "__getitem__") &&

@@ -225,11 +225,31 @@ static PyObject *loader_new(PyTypeObject *type, PyObject *args, PyObject *kw)
         py_raise(&err);
     }
     rt_dataset_release(d);
-    loader_object *o = l ? PyObject_New(loader_object, loader_type) : NULL;
+    return l ? py_wrap_loader(l) : NULL;
+}
+
+PyObject *py_wrap_loader(rt_loader *l)
+{
+    loader_object *o = PyObject_New(loader_object, loader_type);
     if (o) {
         o->l = l;
+    } else {
+        rt_loader_release(l);
     }
     return (PyObject *)o;
+}
+
+rt_loader *py_loader_of(PyObject *o)
+{
+    if (PyObject_TypeCheck(o, loader_type)) {
+        return ((loader_object *)o)->l;
+    }
+    PyObject *core = PyObject_GetAttrString(o, "_core");
+    PyErr_Clear();
+    rt_loader *l = core && PyObject_TypeCheck(core, loader_type)
+                       ? ((loader_object *)core)->l : NULL;
+    Py_XDECREF(core);   /* o keeps it alive */
+    return l;
 }
 
 static Py_ssize_t loader_length(PyObject *o)

@@ -98,6 +98,14 @@ class Dropout(Module):
     """While training: zeroes elements with probability p, scales the rest by 1/(1-p)."""
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None: ...
 
+class Dropout1d(Module):
+    """Dropout of whole channels of [N, C, L]."""
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None: ...
+
+class Dropout2d(Module):
+    """Dropout of whole channels of [N, C, H, W]."""
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None: ...
+
 class Flatten(Module):
     """Joins dimensions; keeps the batch by default."""
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None: ...
@@ -114,6 +122,18 @@ class GroupNorm(Module):
     """Normalises groups of channels (Wu and He 2018)."""
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, device: device | str | int | None = None, dtype: dtype | None = None, *, bias: bool = True) -> None: ...
 
+class RMSNorm(Module):
+    """Divides by the root mean square of the last dimensions (Zhang and Sennrich 2019)."""
+    def __init__(self, normalized_shape: int | Sequence[int], eps: float | None = None, elementwise_affine: bool = True, device: device | str | int | None = None, dtype: dtype | None = None) -> None: ...
+
+class InstanceNorm1d(Module):
+    """Normalises each channel of each sample of [N, C, L] (Ulyanov et al. 2016)."""
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False, track_running_stats: bool = False, device: device | str | int | None = None, dtype: dtype | None = None, *, bias: bool = True) -> None: ...
+
+class InstanceNorm2d(Module):
+    """Normalises each channel of each sample of [N, C, H, W]."""
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False, track_running_stats: bool = False, device: device | str | int | None = None, dtype: dtype | None = None, *, bias: bool = True) -> None: ...
+
 class BatchNorm1d(Module):
     """Normalises each feature of [N, C] or [N, C, L] (Ioffe and Szegedy 2015)."""
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True, track_running_stats: bool = True, device: device | str | int | None = None, dtype: dtype | None = None, *, bias: bool = True) -> None: ...
@@ -122,9 +142,25 @@ class BatchNorm2d(Module):
     """Normalises each channel of [N, C, H, W]."""
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True, track_running_stats: bool = True, device: device | str | int | None = None, dtype: dtype | None = None, *, bias: bool = True) -> None: ...
 
+class Conv1d(Module):
+    """1-d cross-correlation of [N, C, L]; padding may be 'same' or 'valid'."""
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int | Sequence[int], stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, groups: int = 1, bias: bool = True, padding_mode: str = 'zeros', device: device | str | int | None = None, dtype: dtype | None = None) -> None: ...
+
 class Conv2d(Module):
     """2-d cross-correlation of [N, C, H, W]; padding may be 'same' or 'valid'."""
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int | Sequence[int], stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, groups: int = 1, bias: bool = True, padding_mode: str = 'zeros', device: device | str | int | None = None, dtype: dtype | None = None) -> None: ...
+
+class ConvTranspose2d(Module):
+    """The transpose of a convolution: makes pictures larger."""
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int | Sequence[int], stride: int | Sequence[int] = 1, padding: int | Sequence[int] = 0, output_padding: int | Sequence[int] = 0, groups: int = 1, bias: bool = True, dilation: int | Sequence[int] = 1, device: device | str | int | None = None, dtype: dtype | None = None) -> None: ...
+
+class MaxPool1d(Module):
+    """The largest value of each window of [N, C, L]."""
+    def __init__(self, kernel_size: int | Sequence[int], stride: int | Sequence[int] | None = None, padding: int | Sequence[int] = 0, dilation: int | Sequence[int] = 1, ceil_mode: bool = False) -> None: ...
+
+class AvgPool1d(Module):
+    """The mean of each window of [N, C, L]."""
+    def __init__(self, kernel_size: int | Sequence[int], stride: int | Sequence[int] | None = None, padding: int | Sequence[int] = 0, ceil_mode: bool = False, count_include_pad: bool = True) -> None: ...
 
 class MaxPool2d(Module):
     """The largest value of each window."""
@@ -133,6 +169,10 @@ class MaxPool2d(Module):
 class AvgPool2d(Module):
     """The mean of each window."""
     def __init__(self, kernel_size: int | Sequence[int], stride: int | Sequence[int] | None = None, padding: int | Sequence[int] = 0, ceil_mode: bool = False, count_include_pad: bool = True) -> None: ...
+
+class AdaptiveAvgPool2d(Module):
+    """Means of as many windows as the output has places."""
+    def __init__(self, output_size: int | Sequence[int]) -> None: ...
 
 class RNN(Module):
     """The Elman network; gives the outputs and the last hidden state."""

@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: MIT
 """Convolutions."""
-from . import Conv2d  # noqa: F401
+from . import Conv1d, Conv2d, ConvTranspose2d  # noqa: F401

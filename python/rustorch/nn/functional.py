@@ -8,7 +8,7 @@ for _name in """
         sigmoid tanh softmax log_softmax layer_norm linear conv2d avg_pool2d embedding
         one_hot pad normalize cosine_similarity cross_entropy nll_loss mse_loss l1_loss
         smooth_l1_loss binary_cross_entropy binary_cross_entropy_with_logits kl_div
-        scaled_dot_product_attention unfold""".split():
+        scaled_dot_product_attention unfold softsign""".split():
     if _name in _ops:
         globals()[_name] = _ops[_name]
 del _name
@@ -39,11 +39,6 @@ def relu6(input, inplace=False):
 def softmin(input, dim=-1):
     """softmax of the negative."""
     return _ops["softmax"](-input, dim)
-
-
-def softsign(input):
-    """x / (1 + |x|)."""
-    return input / (1 + input.abs())
 
 
 def tanhshrink(input):
@@ -102,6 +97,42 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
             input = _ops["pad"](input, margins)
         padding = 0
     return _ops["conv2d"](input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """1-d cross-correlation: conv2d of one row."""
+    def row(value, beside):
+        return [beside, value if isinstance(value, int) else value[0]]
+    out = _ops["conv2d"](input.unsqueeze(-2), weight.unsqueeze(-2), bias, row(stride, 1),
+                         row(padding, 0), row(dilation, 1), groups)
+    return out.squeeze(-2)
+
+
+def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False,
+               return_indices=False):
+    """The largest value of each window of the last dimension."""
+    one = [v if isinstance(v, int) or v is None else v[0]
+           for v in (kernel_size, stride, padding, dilation)]
+    return max_pool2d(input.unsqueeze(-2), [1, one[0]], [1, one[1] or one[0]], [0, one[2]],
+                      [1, one[3]], ceil_mode, return_indices).squeeze(-2)
+
+
+def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False,
+               count_include_pad=True):
+    """The mean of each window of the last dimension."""
+    one = [v if isinstance(v, int) or v is None else v[0]
+           for v in (kernel_size, stride, padding)]
+    return _ops["avg_pool2d"](input.unsqueeze(-2), [1, one[0]], [1, one[1] or one[0]],
+                              [0, one[2]], ceil_mode, count_include_pad).squeeze(-2)
+
+
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
+    """Normalises groups of channels."""
+    grouped = input.reshape(input.shape[0], num_groups, -1)
+    out = _ops["layer_norm"](grouped, [grouped.shape[-1]], None, None, eps).reshape(input.shape)
+    along = (1, -1) + (1,) * (input.ndim - 2)
+    out = out if weight is None else out * weight.reshape(along)
+    return out if bias is None else out + bias.reshape(along)
 
 
 def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False,

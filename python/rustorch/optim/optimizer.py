@@ -222,6 +222,18 @@ class _Core(Optimizer):
         pass
 
 
+def _adopt(core):
+    """The Python optimizer around one that a cell has made."""
+    from . import __dict__ as classes
+    self = object.__new__(classes[core.kind])
+    self._core, self._hooks = core, {"pre": [], "post": []}
+    self._groups = [{"params": params, **{n: core.get(g, n) for n in self._names}}
+                    for g, params in enumerate(core.groups())]
+    self._shadows = [dict(group) for group in self._groups]
+    self.defaults = {n: self._groups[0][n] for n in self._names}
+    return self
+
+
 def _same(a, b):
     return a == b if not isinstance(a, Tensor) and not isinstance(b, Tensor) else a is b
 
