@@ -84,8 +84,8 @@ static void bind_one(lang__emitter *e, const lang__local *local, int from,
     if (lang__type_equal(type, local->type))
         lang__move_out(e, to, from, type);
     else
-        lang__convert_place(e, NULL, (lang__place){from, false}, type,
-                            local->type, to);
+        lang__convert_place(e, (lang__place){from, false}, type, local->type,
+                            to);
     if (local->global) {
         declare_global(e, local, to);
         lang__free_register(e, to);

@@ -114,8 +114,8 @@ bool lang__fits_step(lang__emitter *e, const lang__expr *x, int sign,
 void lang__number_binary(lang__emitter *e, lang__operator op, lang__type type,
                          int to, int left, int right);
 /* R[to] := R[p] as `type`; p is free afterwards. */
-void lang__convert_place(lang__emitter *e, const lang__expr *x, lang__place p,
-                         lang__type from, lang__type type, int to);
+void lang__convert_place(lang__emitter *e, lang__place p, lang__type from,
+                         lang__type type, int to);
 /* A call with several results: the first of neighbouring registers. */
 int lang__results(lang__emitter *e, const lang__expr *x, int n);
 

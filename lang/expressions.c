@@ -620,9 +620,8 @@ static bool number_convert(lang__emitter *e, lang__type from, lang__type type,
 }
 
 /* R[to] := R[p] as `type`; p is free afterwards. */
-void lang__convert_place(lang__emitter *e, const lang__expr *x,
-                          lang__place p, lang__type from, lang__type type,
-                          int to)
+void lang__convert_place(lang__emitter *e, lang__place p, lang__type from,
+                         lang__type type, int to)
 {
     int index;
     if (lang__type_equal(from, type)) {
@@ -640,7 +639,7 @@ void lang__convert_place(lang__emitter *e, const lang__expr *x,
         }
         lang__emit(e, LANG__OP_BOX, to, p.reg, from.kind);
     } else {
-        lang__site *site = lang__site_for(e, x, &index);
+        lang__site *site = lang__site_new(e, &index);
         site->from = from;
         site->type = type;
         lang__emit(e, LANG__OP_CONVERT, to, index, p.reg);
@@ -654,7 +653,7 @@ static void convert(lang__emitter *e, const lang__expr *x, int to)
     bool copies = lang__type_is(x->type, LANG__ANY);
     lang__place p = copies ? lang__anywhere(e, operand) : lang__read_only(e, operand);
     e->span = x->span;
-    lang__convert_place(e, x, p, operand->type, x->type, to);
+    lang__convert_place(e, p, operand->type, x->type, to);
 }
 
 /* --- lists, ranges, indexing ------------------------------------------------ */

@@ -333,9 +333,10 @@ static void series_of(rt_series *out, const rt_history *h)
 static void status_line(lang__writer *w, const rt_fit_progress *p)
 {
     const rt_history *h = p->history;
-    lang__write_format(w, "epoch %d/%d  batch %lld/%lld  loss %.4f",
-                       p->epoch + 1, p->epochs, (long long)p->batch,
-                       (long long)p->batches, p->loss);
+    lang__write_format(w, "epoch %d/%d", p->epoch + 1, p->epochs);
+    if (p->batches)
+        lang__write_format(w, "  batch %lld/%lld  loss %.4f",
+                           (long long)p->batch, (long long)p->batches, p->loss);
     for (int i = 0; i < h->nseries && h->epochs; i++)
         lang__write_format(w, "  %s %.4f", h->names[i],
                            h->series[i][h->epochs - 1]);

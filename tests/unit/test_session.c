@@ -281,4 +281,17 @@ CASE(a_cell_survives_the_failure_of_each_allocation)
     lang_session_free(s);
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && defined(__OPTIMIZE__)
+CASE(twenty_million_scalar_steps_take_less_than_a_second)
+{
+    lang_session *s = open_session();
+    clock_t begun = clock();
+    run_ok(s, "int k = 0; float t = 0;\n"
+              "for (int i = 0; i < 20000000; i++) { k += i & 3; t += 0.5; }\n"
+              "assert(k == 30000000 && t == 10000000);");
+    CHECK((double)(clock() - begun) / CLOCKS_PER_SEC < 1.0);
+    lang_session_free(s);
+}
+#endif
+
 UNIT_MAIN
