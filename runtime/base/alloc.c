@@ -57,8 +57,18 @@ typedef struct magazine {
     int count;
 } magazine;
 
-static __thread magazine magazines[SMALL_CLASSES];
-static __thread bool thread_registered;
+/* What a thread keeps: its magazines, and its share of the statistics since
+ * the last flush. Only the thread itself writes (plain stores); a reader adds
+ * all shares up. */
+typedef struct cache {
+    magazine magazines[SMALL_CLASSES];
+    _Atomic long long taken, cached, calls;
+    struct cache *next;
+    bool registered;
+} cache;
+
+static __thread cache mine;
+static cache *caches;     /* of all threads, under central_lock */
 static pthread_key_t thread_key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -66,7 +76,36 @@ static pthread_mutex_t central_lock = PTHREAD_MUTEX_INITIALIZER;
 static block *central[CLASSES];
 static size_t central_bytes, central_cap;
 
+/* Totals of what has been flushed; a thread flushes every FLUSH bytes, so the
+ * peak is exact to FLUSH bytes a thread. */
 static atomic_llong bytes_now, bytes_peak, bytes_cached, calls, fail_after;
+enum { FLUSH = 256 << 10 };
+
+static inline void grow(_Atomic long long *share, long long by)
+{
+    atomic_store_explicit(
+        share, atomic_load_explicit(share, memory_order_relaxed) + by,
+        memory_order_relaxed);
+}
+
+static void move_share(_Atomic long long *share, atomic_llong *total)
+{
+    atomic_fetch_add_explicit(
+        total, atomic_load_explicit(share, memory_order_relaxed),
+        memory_order_relaxed);
+    atomic_store_explicit(share, 0, memory_order_relaxed);
+}
+
+static void flush(void)
+{
+    move_share(&mine.taken, &bytes_now);
+    move_share(&mine.cached, &bytes_cached);
+    move_share(&mine.calls, &calls);
+    long long now = atomic_load_explicit(&bytes_now, memory_order_relaxed);
+    if (now > atomic_load_explicit(&bytes_peak, memory_order_relaxed)) {
+        atomic_store_explicit(&bytes_peak, now, memory_order_relaxed);
+    }
+}
 
 /* Class k*4+q holds 64 * 2^k * (1 + q/4) bytes. */
 static size_t class_bytes(int class)
@@ -112,19 +151,34 @@ static void give_central(block *b)
     }
 }
 
-/* A thread that ends hands its magazines over. */
+static void empty_magazines(void)
+{
+    for (int i = 0; i < SMALL_CLASSES; i++) {
+        while (mine.magazines[i].first) {
+            block *b = mine.magazines[i].first;
+            mine.magazines[i].first = b->next;
+            give_central(b);
+        }
+        mine.magazines[i].count = 0;
+    }
+}
+
+/* A thread that ends hands its magazines and its share over. */
 static void thread_ends(void *unused)
 {
     (void)unused;
-    for (int i = 0; i < SMALL_CLASSES; i++) {
-        while (magazines[i].first) {
-            block *b = magazines[i].first;
-            magazines[i].first = b->next;
-            give_central(b);
-        }
-        magazines[i].count = 0;
+    empty_magazines();
+    flush();
+    pthread_mutex_lock(&central_lock);
+    cache **at = &caches;
+    while (*at && *at != &mine) {
+        at = &(*at)->next;
     }
-    thread_registered = false;
+    if (*at) {
+        *at = mine.next;
+    }
+    pthread_mutex_unlock(&central_lock);
+    mine.registered = false;
 }
 
 static void fork_prepare(void)
@@ -136,20 +190,32 @@ static void fork_done(void)
     pthread_mutex_unlock(&central_lock);
 }
 
+/* Only the forking thread lives on; what the others cached is lost to it. */
+static void fork_child(void)
+{
+    caches = mine.registered ? &mine : NULL;
+    mine.next = NULL;
+    pthread_mutex_unlock(&central_lock);
+}
+
 static void setup(void)
 {
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     central_cap = pages > 0 && page > 0 ? (size_t)pages * (size_t)page / 4
                                         : (size_t)1 << 30;
     pthread_key_create(&thread_key, thread_ends);
-    pthread_atfork(fork_prepare, fork_done, fork_done);
+    pthread_atfork(fork_prepare, fork_done, fork_child);
 }
 
 static void register_thread(void)
 {
     pthread_once(&once, setup);
-    pthread_setspecific(thread_key, magazines);
-    thread_registered = true;
+    pthread_setspecific(thread_key, &mine);
+    pthread_mutex_lock(&central_lock);
+    mine.next = caches;
+    caches = &mine;
+    pthread_mutex_unlock(&central_lock);
+    mine.registered = true;
 }
 
 static block *fresh_mapped(int class, size_t size)
@@ -213,23 +279,22 @@ static bool must_fail(void)
     return atomic_fetch_sub(&fail_after, 1) == 1;
 }
 
-static void count_taken(block *b, bool recycled)
+static inline void count_taken(block *b, bool recycled)
 {
     long long size = (long long)b->size;
-    long long now = atomic_fetch_add_explicit(&bytes_now, size,
-                                              memory_order_relaxed) + size;
-    if (now > atomic_load_explicit(&bytes_peak, memory_order_relaxed)) {
-        atomic_store_explicit(&bytes_peak, now, memory_order_relaxed);
-    }
+    grow(&mine.taken, size);
+    grow(&mine.calls, 1);
     if (recycled) {
-        atomic_fetch_sub_explicit(&bytes_cached, size, memory_order_relaxed);
+        grow(&mine.cached, -size);
     }
-    atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed);
+    if (atomic_load_explicit(&mine.taken, memory_order_relaxed) > FLUSH) {
+        flush();
+    }
 }
 
 void *rt_alloc(size_t bytes)
 {
-    if (!thread_registered) {
+    if (!mine.registered) {
         register_thread();
     }
     if (bytes > ((size_t)1 << 47) || must_fail()) {
@@ -237,10 +302,10 @@ void *rt_alloc(size_t bytes)
     }
     int class = class_of(bytes);
     block *b = NULL;
-    if (class < SMALL_CLASSES && magazines[class].first) {
-        b = magazines[class].first;
-        magazines[class].first = b->next;
-        magazines[class].count--;
+    if (class < SMALL_CLASSES && mine.magazines[class].first) {
+        b = mine.magazines[class].first;
+        mine.magazines[class].first = b->next;
+        mine.magazines[class].count--;
     } else {
         b = take_central(class);
     }
@@ -264,20 +329,18 @@ void rt_free(void *p)
     if (!p) {
         return;
     }
-    if (!thread_registered) {
+    if (!mine.registered) {
         register_thread();
     }
     block *b = (block *)((char *)p - HEADER);
-    atomic_fetch_sub_explicit(&bytes_now, (long long)b->size,
-                              memory_order_relaxed);
+    grow(&mine.taken, -(long long)b->size);
     if (!CACHED) {
         unmap(b);
         return;
     }
-    atomic_fetch_add_explicit(&bytes_cached, (long long)b->size,
-                              memory_order_relaxed);
+    grow(&mine.cached, (long long)b->size);
     if (b->class < SMALL_CLASSES) {
-        magazine *m = &magazines[b->class];
+        magazine *m = &mine.magazines[b->class];
         int room = (int)((size_t)MAGAZINE_BYTES / b->size);
         if (m->count < (room > MAGAZINE_MIN ? room : MAGAZINE_MIN)) {
             b->next = m->first;
@@ -319,16 +382,27 @@ char *rt_strdup(const char *s)
 
 void rt_memory_read_stats(rt_memory_stats *out)
 {
+    pthread_once(&once, setup);
+    pthread_mutex_lock(&central_lock);
     out->allocated = atomic_load(&bytes_now);
-    out->peak = atomic_load(&bytes_peak);
     out->cached = atomic_load(&bytes_cached);
     out->allocations = atomic_load(&calls);
+    for (cache *c = caches; c; c = c->next) {
+        out->allocated += atomic_load(&c->taken);
+        out->cached += atomic_load(&c->cached);
+        out->allocations += atomic_load(&c->calls);
+    }
+    out->peak = atomic_load(&bytes_peak);
+    if (out->allocated > out->peak) {
+        out->peak = out->allocated;
+    }
+    pthread_mutex_unlock(&central_lock);
 }
 
 void rt_memory_empty_cache(void)
 {
     pthread_once(&once, setup);
-    thread_ends(NULL);
+    empty_magazines();
     block *drop = NULL;
     pthread_mutex_lock(&central_lock);
     for (int i = 0; i < CLASSES; i++) {
