@@ -20,12 +20,15 @@ static rt_status mark(const rt__call *c, rt__axes *axes, int64_t dim)
 {
     int ndim = rt__arg(c, 0)->ndim, d;
     rt_status s = rt__wrap_dim(&d, dim, ndim, c->name, c->err);
-    if (s == RT_OK && ndim && axes->reduced[d]) {
-        s = rt_fail(c->err, RT_E_ARGUMENT, "%s: dimension %d is given twice",
-                    c->name, d);
+    if (s != RT_OK) {
+        return s;
     }
-    axes->reduced[d] = s == RT_OK;
-    return s;
+    if (ndim && axes->reduced[d]) {
+        return rt_fail(c->err, RT_E_ARGUMENT,
+                       "%s: dimension %d is given twice", c->name, d);
+    }
+    axes->reduced[d] = true;
+    return RT_OK;
 }
 
 rt_status rt__axes_of(const rt__call *c, rt__axes *axes)
