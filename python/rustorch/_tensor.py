@@ -161,27 +161,41 @@ def lerp_(self, end, weight):
 def register_hook(self, hook):
     """Calls hook(grad) when the gradient of this tensor is known; what it
     returns (if not None) replaces the gradient."""
-    return RemovableHandle(self, _C._add_hook(self, hook, False))
+    if not self.is_leaf:
+        return RemovableHandle(self, _C._add_hook(self, hook, False))
+    # A leaf keeps its hooks itself, where Python's collector sees cycles.
+    key, reference = object(), _weakref.ref(self)
+    self.__dict__.setdefault("_hooks", {})[key] = hook
+
+    def call(grad):
+        leaf = reference()
+        return None if leaf is None else leaf._hooks[key](grad)
+    return RemovableHandle(self, _C._add_hook(self, call, False), key)
 
 
 @_method
 def register_post_accumulate_grad_hook(self, hook):
     """Calls hook(tensor) after .grad was added to."""
-    reference = _weakref.ref(self)
-    return RemovableHandle(
-        self, _C._add_hook(self, lambda: hook(reference()), True))
+    key, reference = object(), _weakref.ref(self)
+    self.__dict__.setdefault("_hooks", {})[key] = hook
+
+    def call():
+        leaf = reference()
+        return None if leaf is None else leaf._hooks[key](leaf)
+    return RemovableHandle(self, _C._add_hook(self, call, True), key)
 
 
 class RemovableHandle:
     """What the register functions return; remove() takes the hook away."""
 
-    def __init__(self, tensor, handle):
-        self._tensor, self._handle = _weakref.ref(tensor), handle
+    def __init__(self, tensor, handle, key=None):
+        self._tensor, self._handle, self._key = _weakref.ref(tensor), handle, key
 
     def remove(self):
         tensor = self._tensor()
         if tensor is not None and self._handle is not None:
             _C._remove_hook(tensor, self._handle)
+            tensor.__dict__.get("_hooks", {}).pop(self._key, None)
         self._handle = None
 
     def __enter__(self):
@@ -205,7 +219,7 @@ def _as_class(cls, t, requires_grad):
 
 @_method
 def __reduce_ex__(self, protocol):
-    state = self.__dict__ or None
+    state = {k: v for k, v in self.__dict__.items() if k != "_hooks"} or None
     return (_rebuild, (self.__class__, _C._to_bytes(self.detach().contiguous()), self.dtype.name,
                        tuple(self.shape), self.requires_grad and self.is_leaf),
             state)
@@ -228,9 +242,10 @@ def __deepcopy__(self, memo):
     memo[id(self)] = out
     if self.grad is not None:
         out.grad = self.grad.detach().clone()
-    if self.__dict__:
+    kept = {k: v for k, v in self.__dict__.items() if k != "_hooks"}
+    if kept:
         import copy
-        out.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        out.__dict__.update(copy.deepcopy(kept, memo))
     return out
 
 

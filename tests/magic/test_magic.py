@@ -117,6 +117,20 @@ def test_optimizers_and_loaders_cross_the_border(ip, run):
     assert ip.user_ns["n"] == 3
 
 
+def test_ctrl_c_stops_an_endless_cell_and_keeps_variables(ip, run):
+    import signal
+    import threading
+    threading.Timer(0.5, lambda: signal.raise_signal(signal.SIGINT)).start()
+    ran = run("%%rustorch\nint kept = 7;\nint i = 0;\nwhile (1) { i = i + 1; }", ok=False)
+    assert isinstance(ran.error, KeyboardInterrupt)
+    assert run("%%rustorch\nkept").result.result == 7
+
+
+def test_a_line_of_input(ip, run, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda prompt="": prompt + "Ada")
+    assert run('%%rustorch\nlet name = input("who? ");\nname').result.result == "who? Ada"
+
+
 def test_completion_inside_a_cell(ip, run):
     run("%%rustorch\nlet weights = ones(2);")
     text = "%%rustorch\nweig"

@@ -181,3 +181,14 @@ def test_a_graph_is_freed_with_its_output(rt):
     del token, y
     gc.collect()
     assert ref() is None
+
+
+def test_a_hook_that_refers_to_its_leaf_is_collected(rt):
+    x = rt.ones(1, requires_grad=True)
+    x.register_hook(lambda g: x * 0 + g)
+    (x * 2).sum().backward()
+    assert x.grad.tolist() == [2]
+    ref = weakref.ref(x)
+    del x
+    gc.collect()
+    assert ref() is None

@@ -121,6 +121,14 @@ def test_attributes_register():
         net._parameters["x"] = None
 
 
+def test_buffers_may_be_assigned_as_objects():
+    net = rustorch.nn.Module()
+    net.seen = rustorch.nn.Buffer(rustorch.ones(1))
+    net.cache = rustorch.nn.Buffer(rustorch.ones(1), persistent=False)
+    assert [n for n, _ in net.named_buffers()] == ["seen", "cache"]
+    assert list(net.state_dict()) == ["seen"]
+
+
 def test_modes_hooks_and_apply():
     net = Net()
     assert net.training and net.eval() is net and not net.rest[1].training

@@ -23,6 +23,9 @@
 #include "lang/lang.h"
 #include "runtime/rustorch.h"
 
+#if PY_VERSION_HEX >= 0x030D0000
+#define _Py_HashPointer Py_HashPointer
+#endif
 #if PY_VERSION_HEX < 0x030A0000   /* names that Python 3.10 brought */
 static inline PyObject *Py_NewRef(PyObject *o)
 {

@@ -202,6 +202,10 @@ static int wanted_slot(py_module *self, PyObject *name, PyObject *value)
                 "nn.Module or None", Py_TYPE(value)->tp_name);
         return -2;
     }
+    if (Py_TYPE(value) != py_Tensor && py_is_tensor(value) &&
+        PyObject_HasAttrString(value, "persistent")) {
+        return RT_SLOT_BUFFER;   /* nn.Buffer */
+    }
     if (self->buffers && PyDict_Contains(self->buffers, name) == 1 &&
         (py_is_tensor(value) || value == Py_None)) {
         return RT_SLOT_BUFFER;
@@ -220,6 +224,19 @@ static bool was_persistent(const py_module *self, const char *name)
     return true;
 }
 
+/* Whether a buffer goes into the state dict: as nn.Buffer says, else as
+ * before. */
+static bool stays(py_module *self, PyObject *name, PyObject *value)
+{
+    PyObject *said = Py_TYPE(value) == py_Tensor ? NULL
+        : PyObject_GetAttrString(value, "persistent");
+    bool persistent = said ? PyObject_IsTrue(said) == 1
+        : was_persistent(self, PyUnicode_AsUTF8(name));
+    PyErr_Clear();
+    Py_XDECREF(said);
+    return persistent;
+}
+
 static int set_attribute(PyObject *o, PyObject *name, PyObject *value)
 {
     py_module *self = (py_module *)o;
@@ -233,8 +250,8 @@ static int set_attribute(PyObject *o, PyObject *name, PyObject *value)
         return -1;
     }
     if (slot >= 0) {
-        bool persistent = slot == RT_SLOT_BUFFER
-            ? was_persistent(self, PyUnicode_AsUTF8(name)) : true;
+        bool persistent = slot != RT_SLOT_BUFFER ||
+                          stays(self, name, value);
         return py_module_set(self, (rt_slot)slot, name, value, persistent);
     }
     PyObject *option = get_option(self, name);

@@ -14,8 +14,11 @@ static int nspare;
 
 /* --- ownership ------------------------------------------------------------------ */
 
+static void bind(py_tensor *o, rt_tensor *t);
+
 /* The C tensor dies: lets go of the object that it owned. May run on any
- * thread, with or without the GIL. */
+ * thread, with or without the GIL. Who got at the object through a weak
+ * reference meanwhile is left with an empty tensor. */
 static void released(void *object)
 {
     if (!object || !Py_IsInitialized()) {
@@ -23,8 +26,14 @@ static void released(void *object)
     }
     PyGILState_STATE state = PyGILState_Ensure();
     py_tensor *o = object;
+    const int64_t none = 0;
+    rt_tensor *empty = NULL;
     o->t = NULL;
     o->held = false;
+    if (Py_REFCNT(o) > 1 &&
+        rt_tensor_new(&empty, RT_FLOAT32, 1, &none, NULL) == RT_OK) {
+        bind(o, empty);
+    }
     Py_DECREF(o);
     PyGILState_Release(state);
 }
