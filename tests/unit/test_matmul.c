@@ -83,6 +83,7 @@ static void check_all_sizes(void)
     static const int64_t sizes[][3] = {{1, 1, 1},  {3, 5, 2},   {1, 40, 9},
                                        {9, 40, 1}, {64, 64, 64}, {65, 33, 130},
                                        {300, 20, 7}, {7, 20, 600}, {0, 3, 2},
+                                       {1, 90, 5000}, {5000, 90, 1},
                                        {2, 0, 3},  {520, 70, 530}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         for (int transposed = 0; transposed < 2; transposed++) {

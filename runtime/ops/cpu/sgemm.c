@@ -242,7 +242,7 @@ static void vector_columns(void *ctx, int64_t begin, int64_t end)
     const rt__gemm *g = ctx;
     RT_ISA_TABLE(sgemm)->vector_by_rows(
         end - begin, g->k, (const float *)g->b, g->brs,
-        (const float *)g->a + begin * g->acs, g->acs,
+        (const float *)g->a + begin * g->ars, g->acs,
         (float *)g->c + begin * g->crs, g->accumulate);
 }
 
