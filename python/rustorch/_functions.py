@@ -17,7 +17,7 @@ __all__ = """
     ByteTensor BoolTensor range dist ravel var_mean std_mean
     is_inference set_float32_matmul_precision set_default_device
     get_default_device set_debug_mode histc bucketize isin diff
-    index_add addmv kron scalar_tensor is_nonzero aminmax
+    unique unique_consecutive index_add addmv kron scalar_tensor is_nonzero aminmax
     """.split()
 
 
@@ -446,6 +446,32 @@ def isin(elements, test_elements):
     elements = _C.as_tensor(elements)
     test = _C.as_tensor(test_elements).reshape(-1)
     return (elements.unsqueeze(-1) == test).any(-1)
+
+
+def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
+    """The distinct elements, sorted; with their positions and counts if asked."""
+    if dim is not None:
+        raise _C.UnsupportedError("unique: only all elements together (dim=None)")
+    found = _C._call_all(_ops["unique"], input, True, return_inverse, return_counts)
+    wanted = (True, return_inverse, return_counts)
+    out = tuple(t for t, w in zip(found, wanted) if w)
+    return out if len(out) > 1 else out[0]
+
+
+def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
+    """The elements without repetitions in a row."""
+    if dim is not None:
+        raise _C.UnsupportedError("unique_consecutive: only all elements together")
+    flat = input.reshape(-1)
+    first = _ops["ones_like"](flat, dtype=_C.bool)
+    first[1:] = flat[1:] != flat[:-1]
+    group = first.long().cumsum(0) - 1
+    out = [flat[first]]
+    if return_inverse:
+        out.append(group.reshape(input.shape))
+    if return_counts:
+        out.append(_ops["bincount"](group))
+    return tuple(out) if len(out) > 1 else out[0]
 
 
 def bucketize(input, boundaries, *, out_int32=False, right=False):

@@ -309,6 +309,13 @@ def split_with_sizes(self, split_sizes, dim=0):
 
 
 @_method
+def unique(self, sorted=True, return_inverse=False, return_counts=False, dim=None):
+    """The distinct elements, sorted; with their positions and counts if asked."""
+    from . import _functions
+    return _functions.unique(self, sorted, return_inverse, return_counts, dim)
+
+
+@_method
 def get_device(self):
     """-1 on the CPU, else the ordinal."""
     return -1 if self.device.type == "cpu" else self.device.index or 0

@@ -445,3 +445,21 @@ def test_modules_do_not_leak():
     del model, optimizer
     gc.collect()
     assert _C.memory_stats()["allocated"] <= before + 100_000
+
+
+def test_models_convert_to_pytorch_and_back(torch):
+    torch.manual_seed(0)
+    theirs = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 3, 3, padding=1, bias=False), torch.nn.BatchNorm2d(3), torch.nn.ReLU(),
+        torch.nn.MaxPool2d(2), torch.nn.Flatten(), torch.nn.Linear(48, 5)).eval()
+    x = torch.randn(2, 1, 8, 8)
+    ours = rustorch.interop.from_pytorch(theirs)
+    np.testing.assert_allclose(ours(rustorch.from_torch(x)).numpy(), theirs(x).detach().numpy(),
+                               rtol=1e-5, atol=1e-6)
+    back = rustorch.interop.to_pytorch(ours)
+    assert repr(back) == repr(theirs) and torch.equal(back(x), theirs(x))
+
+    class Own(torch.nn.Module):
+        pass
+    with pytest.raises(rustorch.errors.UnsupportedError, match="Own"):
+        rustorch.interop.from_pytorch(Own())

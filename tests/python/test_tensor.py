@@ -157,6 +157,19 @@ def test_repr_is_pytorchs(rt, torch):
         assert repr(make(rt)).replace("rustorch.", "torch.") == repr(make(torch))
 
 
+def test_results_beyond_the_first_come_when_asked_for(rt, torch):
+    def ask(library):
+        x = library.tensor([3, 1, 3, 2, 2])
+        values, inverse, counts = library.unique(x, return_inverse=True, return_counts=True)
+        top = library.tensor([[1.0, 5.0], [7.0, 2.0]]).max(1)
+        pooled, where = library.nn.functional.max_pool2d(
+            library.arange(16).reshape(1, 1, 4, 4).float(), 2, return_indices=True)
+        return (values.tolist(), inverse.tolist(), counts.tolist(), top.values.tolist(),
+                top.indices.tolist(), pooled.tolist(), where.tolist(), x.unique().tolist(),
+                [t.tolist() for t in library.unique_consecutive(x, return_counts=True)])
+    assert ask(rt) == ask(torch)
+
+
 # --- sharing --------------------------------------------------------------------------
 
 def test_numpy_memory_is_shared_both_ways(rt):

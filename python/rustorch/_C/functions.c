@@ -48,11 +48,32 @@ static PyTypeObject *result_type(const rt_op *op, const rt_signature *sig)
     return result_types[i];
 }
 
+/* Set while `_call_all` runs: results kept for gradients are wanted too. */
+static _Thread_local bool all_wanted;
+
+static PyObject *all_results(rt_value *r, int n)
+{
+    PyObject *tuple = PyTuple_New(n);
+    for (int i = 0; i < n; i++) {
+        PyObject *o = tuple ? py_from_value(&r[i]) : NULL;
+        if (tuple && !o) {
+            Py_CLEAR(tuple);
+        } else if (tuple) {
+            PyTuple_SET_ITEM(tuple, i, o);
+        }
+        rt_value_release(&r[i]);
+    }
+    return tuple;
+}
+
 PyObject *py_results(const rt_op *op, rt_value *r)
 {
     const rt_signature *sig = rt_op_signature(op);
     if (sig->nresults <= 1) {
         return py_from_value(&r[0]);
+    }
+    if (all_wanted) {
+        return all_results(r, sig->nresults);
     }
     if (!strcmp(sig->result_names[0], "output")) {
         for (int i = 1; i < sig->nresults; i++) {   /* kept for gradients */
@@ -400,6 +421,21 @@ static int add_function(PyObject *ops, const rt_op *op, const char *name)
     return failed;
 }
 
+/* _call_all(function, *args): every result, as a tuple. */
+static PyObject *call_all(PyObject *m, PyObject *const *args, Py_ssize_t n)
+{
+    if (n < 1 || Py_TYPE(args[0]) != py_OpFunction) {
+        return py_fail(RT_E_TYPE, "_call_all: expected an operation");
+    }
+    all_wanted = true;
+    PyObject *out = PyObject_Vectorcall(args[0], args + 1, (size_t)n - 1, NULL);
+    all_wanted = false;
+    return out;
+}
+
+static PyMethodDef call_all_def = {
+    "_call_all", (PyCFunction)(void (*)(void))call_all, METH_FASTCALL, NULL};
+
 /* PyTorch's second names for one operation. */
 static const char *const aliases[][2] = {
     {"absolute", "abs"}, {"negative", "neg"}, {"subtract", "sub"},
@@ -437,9 +473,12 @@ int py_functions_init(PyObject *module)
     py_OpFunction = py_add_type(module, &function_spec, NULL);
     PyObject *ops = py_OpFunction ? PyDict_New() : NULL;
     int failed = ops ? add_all(ops) : -1;
+    PyObject *all = PyCFunction_New(&call_all_def, NULL);
     if (!failed) {
-        failed = PyModule_AddObjectRef(module, "ops", ops);
+        failed = PyModule_AddObjectRef(module, "ops", ops) < 0 ||
+                 PyModule_AddObjectRef(module, "_call_all", all) < 0 ? -1 : 0;
     }
+    Py_XDECREF(all);
     Py_XDECREF(ops);
     return failed;
 }

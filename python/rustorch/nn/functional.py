@@ -139,7 +139,8 @@ def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
                return_indices=False):
     """The largest value of each window."""
     if return_indices:
-        raise _C.UnsupportedError("max_pool2d: return_indices is not supported here")
+        return _C._call_all(_ops["max_pool2d"], input, kernel_size, stride, padding, dilation,
+                            ceil_mode)
     return _ops["max_pool2d"](input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
