@@ -19,6 +19,15 @@ static const setup setups[] = {
     {1, 2, 3, 3, 2, 3, 3, {1, 1}, {4, 4}, {1, 1}, 1},
     {40, 8, 32, 32, 4, 3, 3, {1, 1}, {1, 1}, {1, 1}, 1},   /* many chunks */
 };
+/* 3x3 with enough channels for tiles: whole and cut ones, all paddings. */
+static const setup tiled[] = {
+    {2, 16, 8, 8, 16, 3, 3, {1, 1}, {1, 1}, {1, 1}, 1},
+    {3, 17, 9, 11, 33, 3, 3, {1, 1}, {1, 1}, {1, 1}, 1},
+    {1, 31, 6, 7, 16, 3, 3, {1, 1}, {0, 0}, {1, 1}, 1},
+    {5, 16, 7, 7, 48, 3, 3, {1, 1}, {2, 1}, {1, 1}, 1},
+    {9, 20, 13, 21, 30, 3, 3, {1, 1}, {0, 2}, {1, 1}, 1},
+};
+#define TILED ((int)(sizeof tiled / sizeof *tiled))
 #define SETUPS ((int)(sizeof setups / sizeof *setups))
 
 static int64_t out_size(const setup *s, int d)
@@ -129,6 +138,40 @@ CASE(float32_agrees_with_direct_loops)
     for (int i = 0; i < SETUPS; i++) {
         check_setup(&setups[i], RT_FLOAT32, 2e-5);
     }
+}
+
+CASE(tiles_of_3x3_convolutions_agree_with_direct_loops)
+{
+    for (int on = 1; on >= 0; on--) {
+        rt_set_simd_enabled(on);
+        for (int i = 0; i < TILED; i++) {
+            check_setup(&tiled[i], RT_FLOAT32, 1e-4);
+        }
+    }
+    rt_set_simd_enabled(true);
+}
+
+CASE(threads_change_no_bit_of_a_tiled_convolution)
+{
+    rt_tensor *x = noise(RT_FLOAT32, SHAPE(4, 24, 15, 15), 1), *r[2][3];
+    rt_tensor *w = noise(RT_FLOAT32, SHAPE(40, 24, 3, 3), 2);
+    rt_tensor *g = noise(RT_FLOAT32, SHAPE(4, 40, 15, 15), 3);
+    rt_value one = INTS(1, 1);
+    for (int i = 0; i < 2; i++) {
+        rt_set_num_threads(i ? 3 : 1);
+        r[i][0] = CALL(conv2d, 7, T(x), T(w), RT_NONE, one, one, one, I(1));
+        r[i][1] = CALL(conv2d_input, 7, T(g), T(w), RT_V_INTS(x->shape, 4),
+                       one, one, one, I(1));
+        r[i][2] = CALL(conv2d_weight, 7, T(g), T(x), RT_V_INTS(w->shape, 4),
+                       one, one, one, I(1));
+    }
+    rt_set_num_threads(0);
+    for (int k = 0; k < 3; k++) {
+        CHECK(memcmp(r[0][k]->data, r[1][k]->data,
+                     (size_t)r[0][k]->numel * 4) == 0);
+        DROP(r[0][k], r[1][k]);
+    }
+    DROP(x, w, g);
 }
 
 CASE(one_image_without_a_batch_dimension)

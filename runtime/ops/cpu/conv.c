@@ -15,6 +15,7 @@
 #include "runtime/ops/cpu/gemm.h"
 #include "runtime/ops/cpu/move.h"
 #include "runtime/ops/cpu/window.h"
+#include "runtime/ops/cpu/winograd.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -297,6 +298,40 @@ static rt_status columns_of(const char **data, rt_tensor **owned, rt__call *c,
     return s;
 }
 
+/* --- by tiles -------------------------------------------------------------- */
+
+/* The convolution as Winograd tiles; false where they do not apply. The
+ * pointers are left to the caller. */
+static bool tiles_of(rt__winograd *t, const conv *v)
+{
+    const rt__window *w = &v->w;
+    *t = (rt__winograd){.n = v->n, .c = v->ci, .k = v->co, .h = w->in[0],
+                        .w = w->in[1], .oh = w->out[0], .ow = w->out[1],
+                        .pad = {w->padding[0], w->padding[1]},
+                        .wk = v->ci * 9, .wc = 9};
+    bool three = v->groups == 1 && v->dtype == RT_FLOAT32;
+    for (int d = 0; d < 2; d++) {
+        three = three && w->kernel[d] == 3 && w->stride[d] == 1 &&
+                w->dilation[d] == 1;
+    }
+    return three && rt__winograd_suits(t);
+}
+
+/* The gradient of the input is the convolution of the output's gradient with
+ * the turned weight, channels exchanged. */
+static bool turned_tiles_of(rt__winograd *t, const conv *v)
+{
+    bool suits = tiles_of(t, v);
+    int64_t c = t->c, h = t->h, w = t->w;
+    t->c = t->k, t->k = c;
+    t->h = t->oh, t->oh = h;
+    t->w = t->ow, t->ow = w;
+    t->pad[0] = 2 - t->pad[0], t->pad[1] = 2 - t->pad[1];
+    t->wc = t->wk, t->wk = 9;
+    t->flip = true;
+    return suits && rt__winograd_suits(t);
+}
+
 /* --- forward -------------------------------------------------------------- */
 
 enum { C_INPUT, C_WEIGHT, C_BIAS, C_STRIDE };
@@ -401,6 +436,8 @@ RT_KERNEL(conv2d)
     rt_tensor *x = NULL, *w = NULL, *b = NULL, *y = NULL;
     rt_tensor *input = rt__arg(c, C_INPUT), *weight = rt__arg(c, C_WEIGHT);
     rt_dtype compute = rt__compute_dtype(input);
+    rt__winograd t;
+    int64_t i = 0;
     conv v;
     rt_status s = read_conv(&v, c, input->ndim, input->shape, weight->ndim,
                             weight->shape, C_STRIDE);
@@ -417,7 +454,15 @@ RT_KERNEL(conv2d)
     if (s == RT_OK) {
         s = rt__begin_work(&y, c->r[0].t, compute, c->err);
     }
-    for (int64_t i = 0; s == RT_OK && y->numel > 0 && i < v.n; i += v.chunk) {
+    if (s == RT_OK && y->numel > 0 && tiles_of(&t, &v)) {
+        t.x = (const float *)x->data;
+        t.weight = (const float *)w->data;
+        t.bias = b ? (const float *)b->data : NULL;
+        t.y = (float *)y->data;
+        s = rt__winograd_run(&t, c->name, c->err);
+        i = v.n;
+    }
+    for (; s == RT_OK && y->numel > 0 && i < v.n; i += v.chunk) {
         int64_t n = v.n - i < v.chunk ? v.n - i : v.chunk;
         s = forward_chunk(c, &v, x, w, b, y, i, n);
     }
@@ -508,6 +553,8 @@ RT_KERNEL(conv2d_input)
 {
     rt_tensor *g = NULL, *w = NULL, *out = NULL;
     rt_dtype compute = rt__compute_dtype(rt__arg(c, I_GRAD));
+    rt__winograd t;
+    int64_t i = 0;
     conv v;
     rt_status s = read_conv_input(&v, c);
     plan(&v, compute);
@@ -520,8 +567,14 @@ RT_KERNEL(conv2d_input)
     if (s == RT_OK) {
         s = rt__begin_work(&out, c->r[0].t, compute, c->err);
     }
-    for (int64_t i = 0; s == RT_OK && out->numel > 0 && i < v.n;
-         i += v.chunk) {
+    if (s == RT_OK && out->numel > 0 && turned_tiles_of(&t, &v)) {
+        t.x = (const float *)g->data;
+        t.weight = (const float *)w->data;
+        t.y = (float *)out->data;
+        s = rt__winograd_run(&t, c->name, c->err);
+        i = v.n;
+    }
+    for (; s == RT_OK && out->numel > 0 && i < v.n; i += v.chunk) {
         int64_t n = v.n - i < v.chunk ? v.n - i : v.chunk;
         s = input_chunk(c, &v, g, w, out, i, n);
     }
@@ -614,6 +667,8 @@ RT_KERNEL(conv2d_weight)
 {
     rt_tensor *g = NULL, *x = NULL, *out = NULL;
     rt_dtype compute = rt__compute_dtype(rt__arg(c, I_GRAD));
+    rt__winograd t;
+    int64_t i = 0;
     conv v;
     rt_status s = read_conv_weight(&v, c);
     plan(&v, compute);
@@ -629,7 +684,13 @@ RT_KERNEL(conv2d_weight)
     if (s == RT_OK) {
         memset(out->data, 0, (size_t)out->numel * v.size);
     }
-    for (int64_t i = 0; s == RT_OK && g->numel > 0 && i < v.n; i += v.chunk) {
+    if (s == RT_OK && g->numel > 0 && tiles_of(&t, &v)) {
+        t.x = (const float *)x->data;
+        t.y = (float *)g->data;
+        s = rt__winograd_weight(&t, (float *)out->data, c->name, c->err);
+        i = v.n;
+    }
+    for (; s == RT_OK && g->numel > 0 && i < v.n; i += v.chunk) {
         int64_t n = v.n - i < v.chunk ? v.n - i : v.chunk;
         s = weight_chunk(c, &v, g, x, out, i, n);
     }

@@ -7,7 +7,8 @@ ops_kernels = \
 	%D%/gemm_kernels.c %D%/gemm_kernels.h \
 	%D%/sgemm_kernels.c %D%/sgemm_kernels.h \
 	%D%/reduce_kernels.c \
-	%D%/rows_kernels.c
+	%D%/rows_kernels.c \
+	%D%/winograd_kernels.c %D%/winograd.h
 ops_kernel_cflags = $(AM_CFLAGS) $(VECTOR_CFLAGS) \
 	 -fwrapv -Wno-type-limits
 
@@ -39,3 +40,4 @@ libruntime_la_SOURCES += \
 libruntime_la_SOURCES += %D%/fused.c
 libruntime_la_SOURCES += %D%/rows.h
 libruntime_la_SOURCES += %D%/sgemm.c
+libruntime_la_SOURCES += %D%/winograd.c
