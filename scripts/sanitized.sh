@@ -8,4 +8,5 @@ mkdir -p "$1"
 cd "$1"
 test -f Makefile || "$source/configure" -q --disable-python \
     --enable-sanitizers="$2" CC="$3" CFLAGS="-O1 -g"
-exec $4 check
+# A forked child of a threaded process goes on: the pool makes new workers.
+TSAN_OPTIONS="die_after_fork=0 $TSAN_OPTIONS" exec $4 check

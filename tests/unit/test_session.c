@@ -281,7 +281,8 @@ CASE(a_cell_survives_the_failure_of_each_allocation)
     lang_session_free(s);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && defined(__OPTIMIZE__)
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&         \
+    defined(__OPTIMIZE__)
 CASE(twenty_million_scalar_steps_take_less_than_a_second)
 {
     lang_session *s = open_session();
