@@ -12,7 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { N = 624, M = 397 };
+#include "runtime/ops/cpu/random_kernels.h"
+
+enum { N = RT_MT_WORDS };
 
 struct rt_generator {
     atomic_int refs;
@@ -37,35 +39,10 @@ static void seed_words(rt_generator *g, uint64_t seed)
     g->has_normal = false;
 }
 
-static inline uint32_t twist(uint32_t u, uint32_t v)
-{
-    uint32_t y = (u & 0x80000000u) | (v & 0x7fffffffu);
-    return (y >> 1) ^ (-(v & 1u) & 0x9908b0dfu);
-}
-
-static inline uint32_t temper(uint32_t y)
-{
-    y ^= y >> 11;
-    y ^= (y << 7) & 0x9d2c5680u;
-    y ^= (y << 15) & 0xefc60000u;
-    return y ^ (y >> 18);
-}
-
-/* The next block of N words. Written as loops the compiler vectorises: the
- * recurrence reaches back M words, farther than any vector is wide. */
+/* The next block of N words. */
 static void refill(rt_generator *g)
 {
-    uint32_t *w = g->words;
-    for (int i = 0; i < N - M; i++) {
-        w[i] = w[i + M] ^ twist(w[i], w[i + 1]);
-    }
-    for (int i = N - M; i < N - 1; i++) {
-        w[i] = w[i + M - N] ^ twist(w[i], w[i + 1]);
-    }
-    w[N - 1] = w[M - 1] ^ twist(w[N - 1], w[0]);
-    for (int i = 0; i < N; i++) {
-        g->out[i] = temper(w[i]);
-    }
+    RT_ISA_TABLE(random)->refill(g->words, g->out);
     g->next = 0;
 }
 

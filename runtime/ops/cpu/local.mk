@@ -6,6 +6,7 @@ ops_kernels = \
 	%D%/elementwise_kernels.c \
 	%D%/gemm_kernels.c %D%/gemm_kernels.h \
 	%D%/sgemm_kernels.c %D%/sgemm_kernels.h \
+	%D%/random_kernels.c %D%/random_kernels.h \
 	%D%/reduce_kernels.c \
 	%D%/rows_kernels.c \
 	%D%/winograd_kernels.c %D%/winograd.h

@@ -4,6 +4,7 @@
  */
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/move.h"
+#include "runtime/ops/cpu/random_kernels.h"
 #include "runtime/ops/cpu/window.h"
 
 #include <math.h>
@@ -127,11 +128,38 @@ MAX_ROW(float, -INFINITY)
 MAX_ROW(double, -INFINITY)
 MAX_ROW(int64_t, INT64_MIN)
 
+/* Windows of 2x2 side by side, none of them cut. */
+static bool pairs_of(const planes *p)
+{
+    const rt__window *w = &p->w;
+    bool fits = p->dtype == RT_FLOAT32;
+    for (int d = 0; d < 2; d++) {
+        fits = fits && w->kernel[d] == 2 && w->stride[d] == 2 &&
+               w->padding[d] == 0 && w->dilation[d] == 1 &&
+               2 * w->out[d] <= w->in[d];
+    }
+    return fits;
+}
+
+static void max_pairs(const planes *p, int64_t row)
+{
+    const rt__window *w = &p->w;
+    int64_t at = row % w->out[0] * 2 * w->in[1];
+    const float *plane = (const float *)p->src +
+                         row / w->out[0] * w->in[0] * w->in[1];
+    RT_ISA_TABLE(pooling)->pairs((float *)p->dst + row * w->out[1],
+                                 p->indices + row * w->out[1], plane + at,
+                                 w->in[1], at, w->out[1]);
+}
+
 static void max_range(void *ctx, int64_t begin, int64_t end)
 {
     const planes *p = ctx;
+    bool pairs = pairs_of(p);
     for (int64_t row = begin; row < end; row++) {
-        if (p->dtype == RT_FLOAT32) {
+        if (pairs) {
+            max_pairs(p, row);
+        } else if (p->dtype == RT_FLOAT32) {
             max_row_float(p, row);
         } else if (p->dtype == RT_FLOAT64) {
             max_row_double(p, row);

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "runtime/base/pool.h"
+#include "runtime/ops/cpu/random_kernels.h"
 
 enum { BLOCK = 16, PARALLEL_BLOCKS = 512 };
 
@@ -19,12 +20,7 @@ static double uniform_of(rt_generator *g, rt_dtype d)
 /* n uniforms of [0, 1) as float32 from raw words, in place of the words. */
 static void floats_from_words(float *data, int64_t n)
 {
-    const uint32_t *words = (const uint32_t *)(const void *)data;
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t w;
-        __builtin_memcpy(&w, words + i, sizeof w);
-        data[i] = (float)(w & 0xffffffu) * 0x1p-24f;
-    }
+    RT_ISA_TABLE(random)->uniforms(data, n);
 }
 
 static char *element(const rt_tensor *t, int64_t i)
@@ -62,17 +58,8 @@ void rt__sample_uniform(rt_generator *g, rt_tensor *t, double from, double to)
 typedef struct normal_job {
     void *data;
     double mean, std;
+    bool raw;                 /* data holds words */
 } normal_job;
-
-static void box_muller_float(float *x, float mean, float std)
-{
-    for (int k = 0; k < BLOCK / 2; k++) {
-        float u1 = 1 - x[k], u2 = x[k + BLOCK / 2];
-        float r = sqrtf(-2 * logf(u1)), t = 2 * (float)M_PI * u2;
-        x[k] = r * cosf(t) * std + mean;
-        x[k + BLOCK / 2] = r * sinf(t) * std + mean;
-    }
-}
 
 static void box_muller_double(double *x, double mean, double std)
 {
@@ -87,10 +74,12 @@ static void box_muller_double(double *x, double mean, double std)
 static void float_blocks(void *ctx, int64_t begin, int64_t end)
 {
     normal_job *j = ctx;
-    for (int64_t b = begin; b < end; b++) {
-        box_muller_float((float *)j->data + b * BLOCK, (float)j->mean,
-                         (float)j->std);
+    float *data = (float *)j->data + begin * BLOCK;
+    if (j->raw) {
+        RT_ISA_TABLE(random)->uniforms(data, (end - begin) * BLOCK);
     }
+    RT_ISA_TABLE(random)->normals(data, end - begin, (float)j->mean,
+                                  (float)j->std);
 }
 
 static void double_blocks(void *ctx, int64_t begin, int64_t end)
@@ -118,19 +107,20 @@ static void draw_doubles(rt_generator *g, double *data, int64_t n)
 static void normal_floats(rt_generator *g, float *data, int64_t n,
                           double mean, double std)
 {
-    normal_job job = {data, mean, std};
-    draw_floats(g, data, n);
+    normal_job job = {data, mean, std, true};
+    rt__random_words(g, (uint32_t *)(void *)data, n);
     rt__parallel(n / BLOCK, PARALLEL_BLOCKS, float_blocks, &job);
     if (n % BLOCK) {
         draw_floats(g, data + n - BLOCK, BLOCK);
-        box_muller_float(data + n - BLOCK, (float)mean, (float)std);
+        RT_ISA_TABLE(random)->normals(data + n - BLOCK, 1, (float)mean,
+                                      (float)std);
     }
 }
 
 static void normal_doubles(rt_generator *g, double *data, int64_t n,
                            double mean, double std)
 {
-    normal_job job = {data, mean, std};
+    normal_job job = {data, mean, std, false};
     draw_doubles(g, data, n);
     rt__parallel(n / BLOCK, PARALLEL_BLOCKS, double_blocks, &job);
     if (n % BLOCK) {
@@ -148,7 +138,7 @@ static void normal_halves(rt_generator *g, rt_tensor *t, double mean,
         float block[BLOCK];
         int64_t first = at + BLOCK <= n ? at : n - BLOCK;
         draw_floats(g, block, BLOCK);
-        box_muller_float(block, (float)mean, (float)std);
+        RT_ISA_TABLE(random)->normals(block, 1, (float)mean, (float)std);
         for (int64_t i = 0; i < BLOCK; i++) {
             rt__store_float((rt_dtype)t->dtype, element(t, first + i),
                             (double)block[i]);
@@ -182,9 +172,12 @@ void rt__sample_bernoulli(rt_generator *g, rt_tensor *t, double p)
     rt_dtype d = (rt_dtype)t->dtype;
     rt__generator_lock(g);
     if (d == RT_FLOAT32) {
-        float *data = (float *)t->data;
-        for (int64_t i = 0; i < t->numel; i++) {
-            data[i] = rt__random_f53(g) < p;
+        enum { AT_ONCE = 512 };
+        uint32_t words[2 * AT_ONCE];
+        for (int64_t i = 0; i < t->numel; i += AT_ONCE) {
+            int64_t n = t->numel - i < AT_ONCE ? t->numel - i : AT_ONCE;
+            rt__random_words(g, words, 2 * n);
+            RT_ISA_TABLE(random)->hits((float *)t->data + i, words, n, p);
         }
     } else {
         for (int64_t i = 0; i < t->numel; i++) {

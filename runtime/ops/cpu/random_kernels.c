@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT
+ * mt19937 blocks, normal samples, hits of a probability, and 2x2 pooling;
+ * compiled per instruction set.
+ */
+#include "runtime/ops/cpu/random_kernels.h"
+#include "runtime/ops/cpu/vec.h"
+
+enum { N = RT_MT_WORDS, M = RT_MT_REACH, HALF = RT_NORMAL_BLOCK / 2 };
+
+V_INLINE uint32_t twist(uint32_t u, uint32_t v)
+{
+    uint32_t y = (u & 0x80000000u) | (v & 0x7fffffffu);
+    return (y >> 1) ^ (-(v & 1u) & 0x9908b0dfu);
+}
+
+V_INLINE uint32_t temper(uint32_t y)
+{
+    y ^= y >> 11;
+    y ^= (y << 7) & 0x9d2c5680u;
+    y ^= (y << 15) & 0xefc60000u;
+    return y ^ (y >> 18);
+}
+
+/* The recurrence reaches 397 words ahead and 227 back, farther than any vector
+ * is wide. */
+static void refill(uint32_t *w, uint32_t *out)
+{
+    RT_VECTORISE
+    for (int i = 0; i < N - M; i++) {
+        w[i] = w[i + M] ^ twist(w[i], w[i + 1]);
+    }
+    RT_VECTORISE
+    for (int i = N - M; i < N - 1; i++) {
+        w[i] = w[i + M - N] ^ twist(w[i], w[i + 1]);
+    }
+    w[N - 1] = w[M - 1] ^ twist(w[N - 1], w[0]);
+    RT_VECTORISE
+    for (int i = 0; i < N; i++) {
+        out[i] = temper(w[i]);
+    }
+}
+
+static void uniforms(float *data, int64_t n)
+{
+    RT_VECTORISE
+    for (int64_t i = 0; i < n; i++) {
+        data[i] = (float)(int32_t)(v_bits(data[i]) & 0xffffffu) * 0x1p-24f;
+    }
+}
+
+/* t = q * pi/2 + r for t in [0, 2 pi]: the products are exact but for the last
+ * part's. */
+V_INLINE float turn(float t, int32_t *quarter)
+{
+    float q = v_nearest(t * 0x1.45f306p-1f);
+    *quarter = (int32_t)q;
+    float r = (t - q * 1.5703125f) - q * 4.837512969970703125e-4f;
+    return r - q * 7.54978994890e-8f;
+}
+
+static void normals(float *data, int64_t blocks, float mean, float std)
+{
+    enum { AT_ONCE = 16, ROOM = AT_ONCE * HALF };
+    float u[ROOM], v[ROOM];
+    for (int64_t b = 0; b < blocks; b += AT_ONCE) {
+        int count = blocks - b < AT_ONCE ? (int)(blocks - b) : AT_ONCE;
+        float *at = data + b * RT_NORMAL_BLOCK;
+        for (int i = 0; i < count; i++) {
+            memcpy(u + i * HALF, at + i * 2 * HALF, HALF * sizeof *u);
+            memcpy(v + i * HALF, at + i * 2 * HALF + HALF, HALF * sizeof *v);
+        }
+        RT_VECTORISE
+        for (int i = 0; i < count * HALF; i++) {
+            int32_t q;
+            float radius = __builtin_sqrtf(-2 * v_log(1 - u[i]));
+            float r = turn(2 * (float)M_PI * v[i], &q);
+            u[i] = radius * v_quarter(r, q + 1) * std + mean;
+            v[i] = radius * v_quarter(r, q) * std + mean;
+        }
+        for (int i = 0; i < count; i++) {
+            memcpy(at + i * 2 * HALF, u + i * HALF, HALF * sizeof *u);
+            memcpy(at + i * 2 * HALF + HALF, v + i * HALF, HALF * sizeof *v);
+        }
+    }
+}
+
+static void hits(float *out, const uint32_t *words, int64_t n, double p)
+{
+    for (int64_t i = 0; i < n; i++) {
+        int64_t bits = (int64_t)(words[2 * i] & 0x1fffffu) << 32 |
+                       words[2 * i + 1];
+        out[i] = (double)bits * 0x1p-53 < p;
+    }
+}
+
+const rt__random_table RT_ISA_NAME(random) = {
+    .refill = refill,
+    .uniforms = uniforms,
+    .normals = normals,
+    .hits = hits,
+};
+
+/* --- 2x2 pooling ------------------------------------------------------------- */
+
+static void pairs(float *restrict out, int64_t *restrict where,
+                  const float *restrict rows, int64_t width, int64_t at,
+                  int64_t n)
+{
+    const float *below = rows + width;
+    RT_VECTORISE
+    for (int64_t i = 0; i < n; i++) {
+        float a = rows[2 * i], b = rows[2 * i + 1];
+        float c = below[2 * i], d = below[2 * i + 1];
+        int64_t w = 0;
+        int tb = (b > a) | (b != b);
+        a = tb ? b : a;
+        w = tb ? 1 : w;
+        int tc = (c > a) | (c != c);
+        a = tc ? c : a;
+        w = tc ? width : w;
+        int td = (d > a) | (d != d);
+        out[i] = td ? d : a;
+        where[i] = at + 2 * i + (td ? width + 1 : w);
+    }
+}
+
+const rt__pooling_table RT_ISA_NAME(pooling) = {.pairs = pairs};

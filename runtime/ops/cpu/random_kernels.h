@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ * Inner loops of random numbers and of 2x2 pooling, per instruction set.
+ */
+#ifndef RT_OPS_CPU_RANDOM_KERNELS_H
+#define RT_OPS_CPU_RANDOM_KERNELS_H
+
+#include "runtime/ops/cpu/isa.h"
+
+enum { RT_MT_WORDS = 624, RT_MT_REACH = 397 };   /* of mt19937 */
+enum { RT_NORMAL_BLOCK = 16 };
+
+typedef struct rt__random_table {
+    /* The state's next block, and the same words tempered. */
+    void (*refill)(uint32_t *state, uint32_t *out);
+    /* data holds words; they become uniforms of [0, 1). */
+    void (*uniforms)(float *data, int64_t n);
+    /* Blocks of 16 uniforms become normal samples by Box and Muller (1958):
+     * the first 8 give the radius, the last 8 the angle. */
+    void (*normals)(float *data, int64_t blocks, float mean, float std);
+    /* out[i] = 1 where words 2i (high) and 2i + 1 make a 53-bit fraction below
+     * p, else 0. */
+    void (*hits)(float *out, const uint32_t *words, int64_t n, double p);
+} rt__random_table;
+RT_ISA_FAMILY(rt__random_table, random);
+
+typedef struct rt__pooling_table {
+    /* n windows of 2x2 side by side from two rows, `width` apart; `at` is the
+     * first one's place in its plane. The first largest element wins, the last
+     * NaN before all. */
+    void (*pairs)(float *out, int64_t *where, const float *rows, int64_t width,
+                  int64_t at, int64_t n);
+} rt__pooling_table;
+RT_ISA_FAMILY(rt__pooling_table, pooling);
+
+#endif
