@@ -333,11 +333,13 @@ static void series_of(rt_series *out, const rt_history *h)
 static void status_line(lang__writer *w, const rt_fit_progress *p)
 {
     const rt_history *h = p->history;
+    bool within = p->batches && !p->epoch_end;
     lang__write_format(w, "epoch %d/%d", p->epoch + 1, p->epochs);
-    if (p->batches)
+    if (within)   /* the loss so far stands for the last epoch's */
         lang__write_format(w, "  batch %lld/%lld  loss %.4f",
-                           (long long)p->batch, (long long)p->batches, p->loss);
-    for (int i = 0; i < h->nseries && h->epochs; i++)
+                           (long long)p->batch + 1, (long long)p->batches,
+                           p->loss);
+    for (int i = within; i < h->nseries && h->epochs; i++)
         lang__write_format(w, "  %s %.4f", h->names[i],
                            h->series[i][h->epochs - 1]);
 }

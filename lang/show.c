@@ -66,7 +66,7 @@ void lang__print(lang_session *s, int fd, const char *text, size_t size)
 
 void lang__next_display_id(lang_session *s, char out[48])
 {
-    snprintf(out, 48, "rustorch-%p-%d", (void *)s->anchor, ++s->displays);
+    snprintf(out, 48, "rustorch-%d", ++s->displays);
 }
 
 /* A host without displays gets the text, once it is final or at once. */

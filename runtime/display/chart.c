@@ -259,15 +259,25 @@ static void plot_cells(char grid[ROWS][COLUMNS], const rt_series *s, char mark,
     }
 }
 
+/* The round number whose line is this one, if there is one. */
+static void row_label(rt__text *name, const rt__scale *y, int row)
+{
+    double first = ceil(y->low / y->step - 1e-9);
+    for (double k = first; k * y->step <= y->high + y->step * 1e-6; k++) {
+        double at = (1 - rt__scale_at(y, k * y->step)) * (ROWS - 1);
+        if (lround(at) == row) {
+            rt__scale_label(name, y, k * y->step);
+            return;
+        }
+    }
+}
+
 static void text_rows(rt__text *text, char grid[ROWS][COLUMNS],
                       const rt__scale *y)
 {
     for (int r = 0; r < ROWS; r++) {
         rt__text name = {0};
-        if (r % 3 == 0 || r == ROWS - 1) {
-            double v = y->high - (y->high - y->low) * r / (ROWS - 1);
-            rt__text_format(&name, "%.4g", v);
-        }
+        row_label(&name, y, r);
         rt__text_format(text, "%10s |%.*s\n", name.data ? name.data : "",
                         COLUMNS, grid[r]);
         rt__text_dispose(&name);
