@@ -82,7 +82,8 @@ static const char *const opcode_names[] = {
 static bool has_next_word(int op)
 {
     return (op >= LANG__OP_JUMP_EQ_INT && op <= LANG__OP_STEP_LT) ||
-           op == LANG__OP_BINARY || op == LANG__OP_NEXT;
+           op == LANG__OP_BINARY || op == LANG__OP_NEXT ||
+           op == LANG__OP_FUSED;
 }
 
 static void write_bytes_of(lang__writer *w, const lang__code *c)

@@ -58,6 +58,12 @@ typedef struct lang__operand {
     lang__span span;
 } lang__operand;
 
+/* Ops that may run as one pass, as rt_fused takes them. */
+typedef struct lang__chain {
+    rt_fused_step steps[RT_FUSED_STEPS];
+    int nsteps;
+} lang__chain;
+
 typedef struct lang__site {
     lang__span span;             /* `^` of a diagnostic */
     const lang__expr *expr;      /* may be NULL */
@@ -72,6 +78,7 @@ typedef struct lang__site {
     lang__type from;             /* CONVERT: of the operand */
     int nresults;
     int method;                  /* CALL_SELF: index of the method */
+    struct lang__chain *chain;   /* FUSED: its steps; args are the inputs */
     struct lang__routine *body;  /* cell magics: the rest of the cell; owned */
 } lang__site;
 

@@ -119,6 +119,16 @@ void lang__convert_place(lang__emitter *e, lang__place p, lang__type from,
 /* A call with several results: the first of neighbouring registers. */
 int lang__results(lang__emitter *e, const lang__expr *x, int n);
 
+/* --- fuse.c ------------------------------------------------------------------- */
+
+/* R[to] := x when x is a chain of elementwise ops: FUSED, and the single calls
+ * for when it will not do. False, and nothing happened, when x is none. */
+bool lang__fuse(lang__emitter *e, const lang__expr *x, int to);
+/* The same for the assignment x with an operator, to the tensor R[old] that
+ * `inplace` changes; its value is a fusable op itself. */
+bool lang__fuse_assign(lang__emitter *e, const lang__expr *x,
+                       const rt_op *inplace, int to, int old);
+
 /* --- places.c ----------------------------------------------------------------- */
 
 void lang__index_get(lang__emitter *e, const lang__expr *x, int to);

@@ -333,6 +333,8 @@ int lang__results(lang__emitter *e, const lang__expr *x, int n)
 static void call(lang__emitter *e, const lang__expr *x, int to)
 {
     int site;
+    if (x->kind == E_CALL_OP && lang__fuse(e, x, to))
+        return;
     call_site(e, x, 1, &site);
     lang__emit(e, call_opcode(x), to, site, 0);
 }
@@ -457,6 +459,8 @@ static void objects(lang__emitter *e, const lang__expr *x, int to)
 static void binary(lang__emitter *e, const lang__expr *x, int to)
 {
     lang__type type = x->u.binary.left->type;
+    if (on_tensors(x) && lang__fuse(e, x, to))
+        return;
     e->span = x->u.binary.op_span;
     if (on_tensors(x))
         tensors(e, x, to);
@@ -471,6 +475,8 @@ static void unary(lang__emitter *e, const lang__expr *x, int to)
     lang__expr *operand = x->u.unary.operand;
     if (lang__type_is(operand->type, LANG_TENSOR)) {
         int site;
+        if (lang__fuse(e, x, to))
+            return;
         op_site(e, x, lang__operator_op(x->u.unary.op), operand, NULL, &site);
         lang__emit(e, LANG__OP_INVOKE, to, site, 0);
         return;

@@ -40,6 +40,7 @@ liblang_la_SOURCES = \
 	%reldir%/format.h \
 	%reldir%/format_spec.c \
 	%reldir%/format_spec.h \
+	%reldir%/fuse.c \
 	%reldir%/inspect.c \
 	%reldir%/instance.c \
 	%reldir%/is_complete.c \

@@ -174,6 +174,8 @@ static void combine(lang__emitter *e, const lang__expr *x, int to, int old)
         int index;
         const char *name = lang__operator_inplace(op);
         const rt_op *inplace = *name ? rt_op_find(name) : NULL;
+        if (inplace && lang__fuse_assign(e, x, inplace, to, old))
+            return;
         lang__site *site = lang__site_for(e, x, &index);
         site->span = x->u.assign.op_span;
         site->type = type;

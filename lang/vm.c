@@ -440,6 +440,18 @@ static rt_status loop(lang_session *s, lang__value *result, rt_error *err)
             goto interrupted;
         NEXT();
     }
+    CASE(FUSED): {
+        const lang__code *word = pc++;
+        bool done;
+        TRY(lang__run_fused(SITE, R, &A, &done, err));
+        if (done) {
+            lang__drop_operands(SITE, R);
+            if (rt_interrupted())
+                goto interrupted;
+            JUMP(long_of(word));
+        }
+        NEXT();
+    }
     /* objects */
     CASE(BINARY): {
         lang__value v = LANG__VOID_VALUE;

@@ -113,6 +113,10 @@ void lang__keep_result(lang_session *s, const lang__site *site, lang__value v);
 rt_status lang__invoke(lang_session *s, const lang__site *site,
                        lang__value *registers, int target, rt_module *self,
                        rt_error *err);
+/* Tries the site's chain as one pass; its result into *to. */
+rt_status lang__run_fused(const lang__site *site,
+                          const lang__value *registers, lang__value *to,
+                          bool *done, rt_error *err);
 /* A value as a runtime argument for a parameter type; borrowed. */
 rt_status lang__to_rt(rt_value *out, lang__value v, rt_type type,
                       rt_error *err);

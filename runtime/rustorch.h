@@ -365,6 +365,31 @@ rt_status rt_bind(rt_frame *frame, const rt_signature *sig,
 rt_status rt_call(const rt_op *op, const rt_value *args, int nargs,
                   rt_value *results, rt_error *err);
 
+/* --- chains of elementwise ops -------------------------------------------- */
+
+enum { RT_FUSED_STEPS = 16, RT_FUSED_INPUTS = 24, RT_FUSED_ARGS = 4 };
+/* Arguments of a step: input k is k, the result of an earlier step k is
+ * RT_FUSED_RESULT(k). */
+#define RT_FUSED_DEFAULT (-1)
+#define RT_FUSED_RESULT(k) (-2 - (k))
+
+typedef struct rt_fused_step {
+    const rt_op *op;
+    int nargs;                       /* the rest take their defaults */
+    int16_t args[RT_FUSED_ARGS];
+} rt_fused_step;
+
+/* Whether op may be a step; those that write in place only as the last. */
+bool rt_op_fusable(const rt_op *op);
+/* Runs the steps as one pass over memory, with the bits of the single calls.
+ * *out is the last step's result (a new reference), or NULL with RT_OK when
+ * only single calls will do: operands of other dtypes than one of float32 and
+ * float64, of several shapes, not contiguous, gradients to record, wrong
+ * arguments. Then nothing has happened. RT_E_INTERRUPT when interrupted. */
+rt_status rt_fused(const rt_fused_step *steps, int nsteps,
+                   const rt_value *inputs, int ninputs, rt_tensor **out,
+                   rt_error *err);
+
 /* Finds the overload that the arguments fit, binds and calls. */
 rt_status rt_call_named(const rt_op *op, const rt_value *args, int npos,
                         const rt_value *named, const char *const *names,

@@ -166,7 +166,7 @@ rt_status rt_call(const rt_op *op, const rt_value *args, int nargs,
     }
     rt_value a[RT_MAX_ARGS], r[RT_MAX_RESULTS] = {{0}};
     temporaries own = {.n = 0};
-    rt__call c = {op, rt_op_name(op), a, r, err};
+    rt__call c = {op, rt_op_name(op), a, r, err, NULL};
     rt_status s = rt_interrupted()
                       ? rt_fail(err, RT_E_INTERRUPT, "%s: interrupted", c.name)
                       : fill_all(a, op, args, nargs, &own, err);

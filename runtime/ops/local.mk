@@ -5,6 +5,7 @@ libruntime_la_SOURCES += \
 	%D%/composites.c \
 	%D%/creation.c \
 	%D%/einsum.c \
+	%D%/fused.c \
 	%D%/indexing.c \
 	%D%/infer.c %D%/infer.h \
 	%D%/infer_elementwise.c \

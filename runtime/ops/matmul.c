@@ -233,7 +233,7 @@ static rt_status through_float32(rt__call *c, int n, rt__step kernel)
 {
     rt_tensor *out = c->r[0].t, *in[3] = {NULL}, *wide = NULL;
     rt_value a[3] = {{0}}, r[RT_MAX_RESULTS] = {{0}};
-    rt__call inner = {c->op, c->name, a, r, c->err};
+    rt__call inner = {c->op, c->name, a, r, c->err, NULL};
     rt_status s = rt_tensor_new(&wide, RT_FLOAT32, out->ndim, out->shape,
                                 c->err);
     for (int i = 0; s == RT_OK && i < n; i++) {

@@ -33,6 +33,8 @@ typedef struct rt__call {
     rt_value *a;          /* all arguments, in schema order, defaults filled */
     rt_value *r;          /* RT_MAX_RESULTS results, RT_UNSET at first */
     rt_error *err;        /* never NULL */
+    struct rt__ew_plan *plan;  /* not NULL: an elementwise kernel step notes
+                             the loop it would run there, and runs nothing */
 } rt__call;
 
 typedef rt_status (*rt__step)(rt__call *c);

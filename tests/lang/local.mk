@@ -9,6 +9,7 @@ EXTRA_DIST += \
 	tests/lang/diagnostics.rt \
 	tests/lang/formats.rt \
 	tests/lang/functions.rt \
+	tests/lang/fusion.rt \
 	tests/lang/host.rt \
 	tests/lang/hostile.rt \
 	tests/lang/lists.rt \

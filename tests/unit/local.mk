@@ -90,3 +90,5 @@ unit_tests += tests/unit/test_session
 tests_unit_test_session_LDADD = liblang.la libruntime.la $(LIBM) -lpthread
 unit_tests += tests/unit/test_call
 tests_unit_test_call_LDADD = libruntime.la
+unit_tests += tests/unit/test_fused
+tests_unit_test_fused_LDADD = libruntime.la

@@ -13,6 +13,21 @@ static rt_dtype dtype_of(const rt_tensor *t)
     return (rt_dtype)t->dtype;
 }
 
+/* The loop, or its plan where one is asked for. */
+static rt_status run_on(rt__call *c, rt__ew op, rt_dtype compute,
+                        rt_tensor *const *in, int n, const rt__params *p)
+{
+    static const rt__params none;
+    if (!c->plan) {
+        return rt__elementwise(c->name, op, compute, c->r[0].t, in, n, p,
+                               c->err);
+    }
+    *c->plan = (rt__ew_plan){.op = op, .compute = compute, .n = n,
+                             .p = p ? *p : none};
+    memcpy(c->plan->in, in, (size_t)n * sizeof *in);
+    return RT_OK;
+}
+
 static rt_status run(rt__call *c, rt__ew op, rt_dtype compute, int n,
                      const rt__params *p)
 {
@@ -20,7 +35,7 @@ static rt_status run(rt__call *c, rt__ew op, rt_dtype compute, int n,
     for (int i = 0; i < n; i++) {
         in[i] = c->a[i].t;
     }
-    return rt__elementwise(c->name, op, compute, c->r[0].t, in, n, p, c->err);
+    return run_on(c, op, compute, in, n, p);
 }
 
 /* --- one operand --------------------------------------------------------- */
@@ -138,6 +153,11 @@ RT_KERNEL(clamp)
 {
     rt_dtype d = dtype_of(c->r[0].t);
     bool low = rt__arg_given(c, 1), high = rt__arg_given(c, 2);
+    if (!low && !high) {    /* infer has refused it, but is not asked first
+                               for a plan */
+        return rt_fail(c->err, RT_E_ARGUMENT, "%s: give min, max or both",
+                       c->name);
+    }
     rt__params p = {
         .f = {low ? rt__arg_float(c, 1) : -INFINITY,
               high ? rt__arg_float(c, 2) : INFINITY},
@@ -212,7 +232,7 @@ static rt_status add_scaled(rt__call *c, int a, int b, double sign)
                                  : RT_EW_sub;
     rt__params p = {.f = {sign * rt__arg_float(c, 2)},
                     .i = {(int64_t)sign * rt__arg_int(c, 2)}};
-    return rt__elementwise(c->name, op, d, c->r[0].t, in, 2, &p, c->err);
+    return run_on(c, op, d, in, 2, &p);
 }
 
 RT_KERNEL(add)

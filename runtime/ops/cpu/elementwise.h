@@ -21,6 +21,14 @@ rt_status rt__elementwise(const char *name, rt__ew op, rt_dtype compute,
 /* out = in, converted and broadcast; any layouts, overlap allowed. */
 rt_status rt__copy(const char *name, rt_tensor *out, rt_tensor *in,
                    rt_error *err);
+/* What a call of rt__elementwise would be: see rt__call's plan. */
+typedef struct rt__ew_plan {
+    rt__ew op;
+    rt_dtype compute;
+    int n;                    /* inputs; 0 until a step has noted its loop */
+    rt_tensor *in[RT_ELEMENTWISE_INPUTS];
+    rt__params p;
+} rt__ew_plan;
 /* A C-contiguous tensor with t's elements as `dtype`: t itself (retained) when
  * it is one already. */
 rt_status rt__contiguous_as(rt_tensor **out, rt_tensor *t, rt_dtype dtype,
