@@ -4,7 +4,7 @@
  */
 #include "runtime/ops/cpu/backward.h"
 
-#include "runtime/ops/cpu/vec.h"
+#include "runtime/ops/cpu/wide_rows.h"
 
 #define LANES 16
 
@@ -52,25 +52,6 @@
             out[i] = g[i] - EXP(y[i]) * sum;                                   \
         }                                                                      \
     }                                                                          \
-    static void cross_entropy_##T(void *out_, const void *x_, int64_t target,  \
-                                  double scale, int64_t n)                     \
-    {                                                                          \
-        T *out = out_, total, top = -INFINITY;                                 \
-        const T *x = x_;                                                       \
-        for (int64_t i = 0; i < n; i++) {                                      \
-            top = x[i] > top ? x[i] : top;                                     \
-        }                                                                      \
-        RT_VECTORISE                                                           \
-        for (int64_t i = 0; i < n; i++) {                                      \
-            out[i] = EXP(x[i] - top);                                          \
-        }                                                                      \
-        SUM(T, total, n, out[at]);                                             \
-        T factor = (T)scale / total;                                           \
-        for (int64_t i = 0; i < n; i++) {                                      \
-            out[i] *= factor;                                                  \
-        }                                                                      \
-        out[target] -= (T)scale;                                               \
-    }                                                                          \
     static void layer_norm_##T(void *out_, const void *g_, const void *x_,     \
                                const void *w_, double mean_, double rstd_,     \
                                int64_t n)                                      \
@@ -103,6 +84,33 @@
     }
 ROWS(float, v_exp)
 ROWS(double, exp)
+
+static void cross_entropy_float(void *out_, const void *x, int64_t target,
+                                double scale, int64_t n)
+{
+    float *out = out_, top = w_row_max(x, n);
+    float total = w_row_exp(out, x, n, top);
+    w_row_scale(out, out, n, (float)scale / total);
+    out[target] -= (float)scale;
+}
+
+static void cross_entropy_double(void *out_, const void *x_, int64_t target,
+                                 double scale, int64_t n)
+{
+    double *out = out_, total, top = -INFINITY;
+    const double *x = x_;
+    for (int64_t i = 0; i < n; i++) {
+        top = x[i] > top ? x[i] : top;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        out[i] = exp(x[i] - top);
+    }
+    SUM(double, total, n, out[at]);
+    for (int64_t i = 0; i < n; i++) {
+        out[i] *= scale / total;
+    }
+    out[target] -= scale;
+}
 
 #define TABLE(T)                                                               \
     {softmax_##T, log_softmax_##T, cross_entropy_##T, layer_norm_##T,          \

@@ -3,7 +3,7 @@
  * compiled per instruction set.
  */
 #include "runtime/ops/cpu/isa.h"
-#include "runtime/ops/cpu/vec.h"
+#include "runtime/ops/cpu/vec_half.h"
 
 /* Floats to integers go through int64, so that -1.0 becomes 255 in uint8 on
  * every instruction set. */

@@ -18,6 +18,7 @@
 static const bool gives_bool[RT_EW_COUNT] = {
 #define EW1(name, i, f, d)
 #define EW1F(name, f, d)
+#define EW1W(name, f, d)
 #define EW1B(name, i, f) [RT_EW_##name] = true,
 #define EW2(name, i, f, d)
 #define EW2F(name, f, d)

@@ -2,7 +2,8 @@
  * The loops of elementwise.def, for every type; compiled per instruction set.
  */
 #include "runtime/ops/cpu/isa.h"
-#include "runtime/ops/cpu/vec.h"
+#include "runtime/ops/cpu/vec_trig.h"
+#include "runtime/ops/cpu/wide_math.h"
 
 #include <limits.h>
 
@@ -146,6 +147,15 @@ FLOAT_HELPERS(f64, double, fmod, floor, tanh)
 #define EW1F(name, ef, ed)                                                       \
     LOOP1(k_##name##_f32, float, float, f, ef)                                      \
     LOOP1(k_##name##_f64, double, double, f, ed)
+#define EW1W(name, ef, ed)                                                     \
+    static void k_##name##_f32(void *const *data, int64_t n,                   \
+                               const rt__params *p)                            \
+    {                                                                          \
+        const float *in = data[1];                                             \
+        float *out = data[0];                                                  \
+        WIDE_MAP(out, in, n, ef);                                              \
+    }                                                                          \
+    LOOP1(k_##name##_f64, double, double, f, ed)
 #define EW1B(name, ei, ef)                                                       \
     LOOP1(k_##name##_u8, uint8_t, uint8_t, i, ei)                                   \
     LOOP1(k_##name##_i32, int32_t, uint8_t, i, ei)                                  \
@@ -168,6 +178,7 @@ FLOAT_HELPERS(f64, double, fmod, floor, tanh)
 #include "runtime/ops/cpu/elementwise.def"
 #undef EW1
 #undef EW1F
+#undef EW1W
 #undef EW1B
 #undef EW2
 #undef EW2F
@@ -254,6 +265,7 @@ WHERE(f64, double)
 const rt__elementwise_table RT_ISA_NAME(elementwise) = {{
 #define EW1(name, e, f, d) ALL(name),
 #define EW1F(name, f, d) [RT_EW_##name] = {FLOATS(name)},
+#define EW1W(name, f, d) [RT_EW_##name] = {FLOATS(name)},
 #define EW1B(name, e, f) ALL(name),
 #define EW2(name, e, f, d) ALL(name),
 #define EW2F(name, f, d) [RT_EW_##name] = {FLOATS(name)},

@@ -52,6 +52,7 @@ typedef void (*rt__convert_fn)(char *out, int64_t out_stride, const char *in,
 typedef enum rt__ew {
 #define EW1(name, i, f, d) RT_EW_##name,
 #define EW1F(name, f, d) RT_EW_##name,
+#define EW1W(name, f, d) RT_EW_##name,
 #define EW1B(name, i, f) RT_EW_##name,
 #define EW2(name, i, f, d) RT_EW_##name,
 #define EW2F(name, f, d) RT_EW_##name,
@@ -60,6 +61,7 @@ typedef enum rt__ew {
 #include "runtime/ops/cpu/elementwise.def"
 #undef EW1
 #undef EW1F
+#undef EW1W
 #undef EW1B
 #undef EW2
 #undef EW2F

@@ -35,7 +35,8 @@ libruntime_la_SOURCES += \
 	%D%/arithmetic.c \
 	%D%/elementwise.c %D%/elementwise.h \
 	%D%/elementwise.def \
-	%D%/isa.h %D%/vec.h \
+	%D%/isa.h %D%/vec.h %D%/vec_half.h %D%/vec_trig.h \
+	%D%/wide.h %D%/wide_math.h %D%/wide_rows.h \
 	%D%/reduce.c %D%/reduce.h \
 	%D%/softmax.c
 libruntime_la_SOURCES += %D%/fused.c

@@ -27,6 +27,7 @@ typedef enum rt__row_reduction {
 } rt__row_reduction;
 
 #define RT_COLUMNS 256     /* most columns a column kernel takes at once */
+#define RT_SOFT_COLUMNS 64 /* the same of softmax_columns */
 
 typedef struct rt__reduce_table {
     void (*row[RT_RED_COUNT][RT_DTYPE_COUNT])(const void *row, int64_t n,

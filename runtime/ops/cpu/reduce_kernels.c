@@ -5,7 +5,7 @@
  * that every instruction set adds in the same order.
  */
 #include "runtime/ops/cpu/reduce.h"
-#include "runtime/ops/cpu/vec.h"
+#include "runtime/ops/cpu/wide_rows.h"
 
 #define LANES 64
 
@@ -44,18 +44,35 @@
         s->f = total;                                                          \
     }
 
-LANE_SUM(sum_f32, float, v)
 LANE_SUM(sum_f64, double, v)
-LANE_SUM(squares_f32, float, (v - m) * (v - m))
 LANE_SUM(squares_f64, double, (v - m) * (v - m))
-LANE_SUM(absolutes_f32, float, v_abs(v))
 LANE_SUM(absolutes_f64, double, fabs(v))
-LANE_SUM(deviations_f32, float, v - m)
 LANE_SUM(deviations_f64, double, v - m)
-LANE_SUM(exponentials_f32, float, v_exp(v - m))
 LANE_SUM(exponentials_f64, double, exp(v - m))
 LANE_SUM(powers_f32, float, powf(v_abs(v), m))
 LANE_SUM(powers_f64, double, pow(fabs(v), m))
+
+/* The same on explicit vectors: `expr` over v is 0 where v is `fill`. */
+#define WIDE_SUM(id, fill, expr)                                               \
+    static void id(const void *row, int64_t n, double p, rt__sum *s)           \
+    {                                                                          \
+        const float *x = row, m = (float)p;                                    \
+        wide lane[WIDE_PARTS], run[WIDE_PARTS];                                \
+        (void)m;                                                               \
+        EACH_PART { lane[j] = w_all(0); }                                      \
+        for (int64_t i = 0; i < n; i += WIDE_LANES * RUN) {                    \
+            int64_t len = n - i < WIDE_LANES * RUN ? n - i : WIDE_LANES * RUN; \
+            EACH_PART { run[j] = w_all(0); }                                   \
+            WIDE_ROW(x + i, len, fill, run[j] += (expr));                      \
+            EACH_PART { lane[j] += run[j]; }                                   \
+        }                                                                      \
+        s->f = w_join_wide(lane);                                              \
+    }
+WIDE_SUM(sum_f32, 0, v)
+WIDE_SUM(squares_f32, m, (v - m) * (v - m))
+WIDE_SUM(absolutes_f32, 0, w_abs(v))
+WIDE_SUM(deviations_f32, m, v - m)
+WIDE_SUM(exponentials_f32, -INFINITY, w_exp(v - m))
 
 #define INT_SUM(id, T, expr)                                                   \
     static void id(const void *row, int64_t n, double p, rt__sum *s)           \
@@ -147,13 +164,53 @@ PRODUCT(product_f64, double, double, f)
 BEST(largest_u8, uint8_t, i, >)
 BEST(largest_i32, int32_t, i, >)
 BEST(largest_i64, int64_t, i, >)
-BEST(largest_f32, float, f, >)
 BEST(largest_f64, double, f, >)
 BEST(smallest_u8, uint8_t, i, <)
 BEST(smallest_i32, int32_t, i, <)
 BEST(smallest_i64, int64_t, i, <)
-BEST(smallest_f32, float, f, <)
 BEST(smallest_f64, double, f, <)
+
+/* The first place of `best` in a row that holds it; of a NaN when it is one. */
+static int64_t place_of(const float *x, int64_t n, float best)
+{
+    int64_t i = 0;
+    if (best != best) {
+        while (x[i] == x[i]) {
+            i++;
+        }
+        return i;
+    }
+    while (i + WIDE <= n && !w_any_equal(w_load(x + i), w_all(best))) {
+        i += WIDE;
+    }
+    while (x[i] != best) {
+        i++;
+    }
+    return i;
+}
+
+/* The extreme of the numbers, unless a NaN turned up on the way. */
+#define WIDE_BEST(id, worst, PICK, JOIN)                                       \
+    static void id(const void *row, int64_t n, double p, rt__sum *s)           \
+    {                                                                          \
+        const float *x = row;                                                  \
+        wide best[WIDE_PARTS];                                                 \
+        wide_int odd = {0};                                                    \
+        s->j = -1;                                                             \
+        if (n == 0) {                                                          \
+            return;                                                            \
+        }                                                                      \
+        EACH_PART { best[j] = w_all(worst); }                                  \
+        WIDE_ROW(x, n, worst, best[j] = PICK(v, best[j]); odd |= v != v);      \
+        float found = JOIN(best);                                              \
+        for (int k = 0; k < WIDE; k++) {                                       \
+            found = odd[k] ? NAN : found;                                      \
+        }                                                                      \
+        s->j = place_of(x, n, found);                                          \
+        s->f = (double)x[s->j];                                                \
+    }
+WIDE_BEST(largest_f32, -INFINITY, w_max, w_join_max)
+WIDE_BEST(smallest_f32, INFINITY, w_min, w_join_min)
 
 /* --- columns ------------------------------------------------------------- */
 
@@ -210,7 +267,6 @@ COLUMN_SUM(column_sum_f64, double)
         }                                                                      \
         return best;                                                           \
     }
-ROW_MAX(row_max_f32, float)
 ROW_MAX(row_max_f64, double)
 
 #define SOFTMAX_ROW(suffix, T, EXP)                                            \
@@ -240,7 +296,21 @@ ROW_MAX(row_max_f64, double)
             out[i] *= scale;                                                   \
         }                                                                      \
     }
-SOFTMAX_ROW(f32, float, v_exp)
+
+static void softmax_row_f32(void *out, const void *x, int64_t n, bool logarithm)
+{
+    float best = w_row_max(x, n);
+    if (!logarithm) {
+        float sum = w_row_exp(out, x, n, best);
+        w_row_scale(out, out, n, 1 / sum);
+        return;
+    }
+    rt__sum s;
+    exponentials_f32(x, n, (double)best, &s);
+    float shift = (float)log(s.f);
+    WIDE_MAP((float *)out, (const float *)x, n, (v - best) - shift);
+}
+
 SOFTMAX_ROW(f64, double, exp)
 
 #define SOFTMAX_COLUMNS(suffix, T, EXP)                                        \
@@ -292,8 +362,50 @@ SOFTMAX_ROW(f64, double, exp)
             }                                                                  \
         }                                                                      \
     }
-SOFTMAX_COLUMNS(f32, float, v_exp)
 SOFTMAX_COLUMNS(f64, double, exp)
+
+/* One column for each lane. */
+static void softmax_columns_f32(void *to, const void *from, int64_t rows,
+                                int64_t stride, int width, bool logarithm)
+{
+    const float *x = from;
+    float *out = to;
+    wide best[WIDE_PARTS], sum[WIDE_PARTS];
+    EACH_PART { best[j] = w_all(-INFINITY); sum[j] = w_all(0); }
+#define EACH_ROW(body)                                                         \
+    for (int64_t r = 0; r < rows; r++) {                                       \
+        EACH_PART                                                              \
+        {                                                                      \
+            int64_t at = r * stride + j * WIDE, left = width - j * WIDE;       \
+            if (left > 0) {                                                    \
+                body;                                                          \
+            }                                                                  \
+        }                                                                      \
+    }
+#define INPUT w_load_part(x + at, left, 0)
+    EACH_ROW(best[j] = w_max(INPUT, best[j]))
+    if (logarithm) {
+        EACH_ROW(sum[j] += w_exp(INPUT - best[j]))
+    } else {
+        EACH_ROW(wide e = w_exp(INPUT - best[j]); sum[j] += e;
+                 w_store_part(out + at, left, e))
+    }
+    EACH_PART
+    {
+        for (int k = 0; logarithm && k < WIDE; k++) {
+            sum[j][k] = (float)log((double)sum[j][k]);
+        }
+        sum[j] = logarithm ? sum[j] : 1 / sum[j];
+    }
+    if (logarithm) {
+        EACH_ROW(w_store_part(out + at, left, (INPUT - best[j]) - sum[j]))
+    } else {
+        EACH_ROW(w_store_part(out + at, left,
+                              w_load_part(out + at, left, 0) * sum[j]))
+    }
+#undef INPUT
+#undef EACH_ROW
+}
 
 /* --- the table ----------------------------------------------------------- */
 

@@ -3,6 +3,8 @@
  */
 #include "runtime/ops/cpu/rows.h"
 
+#include "runtime/ops/cpu/wide_rows.h"
+
 #define LANES 32
 
 #define FOR_LANES for (int k = 0; k < LANES; k++)
@@ -15,37 +17,6 @@
         for (int64_t i = 0; i < n; i++) {                                      \
             d[i] += s[i];                                                      \
         }                                                                      \
-    }                                                                          \
-                                                                               \
-    static void moments_##TYPE(const void *row, int64_t n, double *mean,       \
-                               double *m2)                                     \
-    {                                                                          \
-        const TYPE *x = row;                                                   \
-        TYPE lanes[LANES] = {0};                                               \
-        double sum = 0, squares = 0;                                           \
-        int64_t i = 0;                                                         \
-        for (; i + LANES <= n; i += LANES) {                                   \
-            FOR_LANES { lanes[k] += x[i + k]; }                                \
-        }                                                                      \
-        FOR_LANES { sum += (double)lanes[k]; lanes[k] = 0; }                   \
-        for (; i < n; i++) {                                                   \
-            sum += (double)x[i];                                               \
-        }                                                                      \
-        *mean = sum / (double)n;                                               \
-        TYPE centre = (TYPE)*mean;                                             \
-        for (i = 0; i + LANES <= n; i += LANES) {                              \
-            FOR_LANES {                                                        \
-                TYPE d = x[i + k] - centre;                                    \
-                lanes[k] += d * d;                                             \
-            }                                                                  \
-        }                                                                      \
-        FOR_LANES { squares += (double)lanes[k]; }                             \
-        for (; i < n; i++) {                                                   \
-            double d = (double)x[i] - (double)centre;                          \
-            squares += d * d;                                                  \
-        }                                                                      \
-        double off = *mean - (double)centre;                                   \
-        *m2 = squares - (double)n * off * off;                                 \
     }                                                                          \
                                                                                \
     static void affine_##TYPE(void *y, const void *x, int64_t n, double a,     \
@@ -106,6 +77,53 @@
 
 ROWS(float)
 ROWS(double)
+
+static void moments_double(const void *row, int64_t n, double *mean,
+                           double *m2)
+{
+    const double *x = row;
+    double lanes[LANES] = {0};
+    double sum = 0, squares = 0;
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        FOR_LANES { lanes[k] += x[i + k]; }
+    }
+    FOR_LANES { sum += (double)lanes[k]; lanes[k] = 0; }
+    for (; i < n; i++) {
+        sum += (double)x[i];
+    }
+    *mean = sum / (double)n;
+    double centre = (double)*mean;
+    for (i = 0; i + LANES <= n; i += LANES) {
+        FOR_LANES {
+            double d = x[i + k] - centre;
+            lanes[k] += d * d;
+        }
+    }
+    FOR_LANES { squares += (double)lanes[k]; }
+    for (; i < n; i++) {
+        double d = (double)x[i] - (double)centre;
+        squares += d * d;
+    }
+    double off = *mean - (double)centre;
+    *m2 = squares - (double)n * off * off;
+}
+
+/* A row is read twice; the mean is rounded to float for the second time, and
+ * what that loses is taken back. */
+static void moments_float(const void *row, int64_t n, double *mean, double *m2)
+{
+    const float *x = row;
+    wide lane[WIDE_PARTS];
+    EACH_PART { lane[j] = w_all(0); }
+    WIDE_ROW(x, n, 0, lane[j] += v);
+    *mean = w_join_wide(lane) / (double)n;
+    float centre = (float)*mean;
+    EACH_PART { lane[j] = w_all(0); }
+    WIDE_ROW(x, n, centre, lane[j] += (v - centre) * (v - centre));
+    double off = *mean - (double)centre;
+    *m2 = w_join_wide(lane) - (double)n * off * off;
+}
 
 #define SET(TYPE)                                                              \
     {add_##TYPE, moments_##TYPE, affine_##TYPE, normalise_##TYPE,              \

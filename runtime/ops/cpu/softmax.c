@@ -88,7 +88,7 @@ static rt_status softmax(rt__call *c, bool logarithm)
 {
     soft_job j;
     rt_tensor *in = NULL;
-    rt_status s = open_along(c, &j.a, RT_COLUMNS);
+    rt_status s = open_along(c, &j.a, RT_SOFT_COLUMNS);
     if (s == RT_OK) {
         s = rt__contiguous_as(&in, c->a[0].t, (rt_dtype)j.a.work->dtype,
                               c->name, c->err);
