@@ -3,7 +3,7 @@
  * compiled per instruction set.
  */
 #include "runtime/ops/cpu/random_kernels.h"
-#include "runtime/ops/cpu/vec.h"
+#include "runtime/ops/cpu/vec_trig.h"
 
 enum { N = RT_MT_WORDS, M = RT_MT_REACH, HALF = RT_NORMAL_BLOCK / 2 };
 

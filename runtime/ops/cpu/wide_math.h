@@ -100,7 +100,8 @@ V_INLINE wide w_gelu(wide x)
     wide one = (wide)(((wide_int)x & (int32_t)0x80000000u) | 0x3f800000);
     wide e = w_min(w_all(1), t * p / q);
     e = w_select(w_abs(t) > 3.92f, one, e);
-    return (0.5f * x) * (1 + e);
+    wide h = 0.5f * x;
+    return h * e + h;
 }
 
 #endif
