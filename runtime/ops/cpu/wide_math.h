@@ -82,26 +82,33 @@ V_INLINE wide w_tanh(wide x)
     return (wide)((wide_int)y | ((wide_int)x & (int32_t)0x80000000u));
 }
 
-/* erf(t) for |t| < 4 as t * P(t^2) / Q(t^2): relative error 2.5e-8, fitted by
- * reweighted least squares; +-1 beyond. */
+/* 2 ulp: v_erf's polynomials, one below 1 and one for log(erfc). */
+V_INLINE wide w_erf(wide x)
+{
+    wide a = w_abs(x), z = x * x, b = w_min(w_all(4), a);
+    wide p = z * -9.67317828e-06f + 0.00011268119852f;
+    p = p * z - 0.00084843795048f;
+    p = p * z + 0.00522105256096f;
+    p = p * z - 0.02686543762684f;
+    p = p * z + 0.11283782869577f;
+    p = p * z - 0.37612637877464f;
+    p = p * z + 0.12837916709551f;
+    wide l = b * -2.0160099666e-05f + 0.00042231287808f;
+    l = l * b - 0.00410543568432f;
+    l = l * b + 0.02492814697325f;
+    l = l * b - 0.10795473307371f;
+    l = l * b - 0.63367033004761f;
+    l = l * b - 1.12934076786041f;
+    l = l * b + 0.00013541022782f;
+    wide n, r = w_expm1_small(w_reduce_ln2(l, &n));
+    wide large = 1 - w_scale(r + 1, n);
+    wide_int sign = (wide_int)x & (int32_t)0x80000000u;
+    return w_select(a < 1, x * p + x, (wide)((wide_int)large | sign));
+}
+
 V_INLINE wide w_gelu(wide x)
 {
-    wide t = x * 0.70710678f, z = w_min(w_all(16), t * t);
-    wide p = z * 1.986798906727927e-06f + 2.845629642251879e-04f;
-    wide q = z * 3.7420191802084446e-05f + 1.1855424381792545e-03f;
-    p = p * z + 3.8832281716167927e-03f;
-    q = q * z + 1.520701963454485e-02f;
-    p = p * z + 5.310139060020447e-02f;
-    q = q * z + 1.1534889787435532e-01f;
-    p = p * z + 1.9354240596294403e-01f;
-    q = q * z + 5.048550367355347e-01f;
-    p = p * z + 1.1283791065216064f;
-    q = q * z + 1;
-    wide one = (wide)(((wide_int)x & (int32_t)0x80000000u) | 0x3f800000);
-    wide e = w_min(w_all(1), t * p / q);
-    e = w_select(w_abs(t) > 3.92f, one, e);
-    wide h = 0.5f * x;
-    return h * e + h;
+    return 0.5f * x * (1 + w_erf(x * 0.70710678f));
 }
 
 #endif
