@@ -23,6 +23,7 @@
 static const char *const loops[] = {
 #define EW1(name, i, f, d) #name,
 #define EW1F(name, f, d) #name,
+#define EW1W(name, f, d) #name,
 #define EW1B(name, i, f)
 #define EW2(name, i, f, d) #name,
 #define EW2F(name, f, d) #name,
