@@ -10,6 +10,7 @@
 #include "kernel/output.h"
 #include "kernel/supervise.h"
 #include "kernel/text.h"
+#include "kernel/twin.h"
 #include "lang/lang.h"
 
 #include <errno.h>
@@ -69,16 +70,6 @@ static void install_signals(void)
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-}
-
-/* When memory runs out, this process is the one to go, not the front. */
-static void offer_to_oom_killer(void)
-{
-    FILE *f = fopen("/proc/self/oom_score_adj", "w");
-    if (f) {
-        fputs("500", f);
-        fclose(f);
-    }
 }
 
 /* --- sending -------------------------------------------------------------- */
@@ -346,10 +337,33 @@ static void run_cell(compute *c, json_t *request)
     c->payload = NULL;
 }
 
+/* What the front knows of a process it has just got hold of is nothing. */
+static void introduce(compute *c)
+{
+    while (c->nlines) {
+        free(c->lines[--c->nlines]);
+    }
+    free(c->symbols);
+    c->symbols = NULL;
+    kernel_output_send(KERNEL_LINK_READY, "{}", 2);
+    send_symbols(c);
+}
+
+static void keep_checkpoint(compute *c)
+{
+    json_t *request = json_loadb(c->inbox.data, c->inbox.size, 0, NULL);
+    if (request && kernel_twin_make(request)) {
+        introduce(c);   /* this is the twin, and it has taken over */
+    }
+    json_decref(request);
+}
+
 static void handle(compute *c)
 {
     if (c->inbox.kind == KERNEL_LINK_HISTORY) {
         remember(c, c->inbox.data, c->inbox.size);
+    } else if (c->inbox.kind == KERNEL_LINK_CHECKPOINT) {
+        keep_checkpoint(c);
     } else if (c->inbox.kind == KERNEL_LINK_EXECUTE) {
         json_t *request = json_loadb(c->inbox.data, c->inbox.size,
                                      JSON_ALLOW_NUL, NULL);
@@ -390,7 +404,7 @@ int kernel_compute_main(void)
                             .history = on_history};
     rt_error_clear(&err);
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
-    offer_to_oom_killer();
+    kernel_mark_busy();
     install_signals();
     if (!kernel_output_start(KERNEL_COMPUTE_LINK, rt_interrupted)) {
         dprintf(KERNEL_COMPUTE_CRASH, "no thread to be had\n");

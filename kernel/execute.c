@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Cells: waiting, running, ending, and the death of the compute process.
+ * Cells: waiting, running, ending.
  */
 #include "kernel/router.h"
 
@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { START_ATTEMPTS = 3, RECORD_LINES = 12 };
 
 /* --- requests ------------------------------------------------------------- */
 
@@ -52,7 +50,7 @@ static void abort_waiting(kernel_router *r)
 }
 
 /* Closes a cell with its reply (stolen). */
-static void end_cell(kernel_router *r, kernel_request *q, json_t *reply)
+void kernel_end_cell(kernel_router *r, kernel_request *q, json_t *reply)
 {
     const char *status = json_string_value(json_object_get(reply, "status"));
     bool failed = !status || strcmp(status, "ok") != 0;
@@ -77,27 +75,27 @@ static void end_cell(kernel_router *r, kernel_request *q, json_t *reply)
     r->ending = false;
 }
 
-static void say(kernel_router *r, const kernel_request *q, const char *text)
+void kernel_say(kernel_router *r, const kernel_request *q, const char *text)
 {
     kernel_publish(r, q, "stream", json_pack("{ss ss}", "name", "stderr",
                                              "text", text));
 }
 
 /* Tells once what the user should know and no message was there to tell. */
-static void say_notices(kernel_router *r, const kernel_request *q)
+void kernel_say_notices(kernel_router *r, const kernel_request *q)
 {
     if (q->silent) {
         return;
     }
     char *problem = kernel_history_problem(r->history);
     if (r->notice) {
-        say(r, q, r->notice);
+        kernel_say(r, q, r->notice);
         free(r->notice);
         r->notice = NULL;
     }
     if (problem) {
         char *line = kernel_format("note: %s\n", problem);
-        say(r, q, line);
+        kernel_say(r, q, line);
         free(line);
         free(problem);
     }
@@ -113,7 +111,7 @@ static bool is_blank(const char *code, size_t size)
     return true;
 }
 
-static void hand_over(kernel_router *r, kernel_request *q)
+void kernel_hand_over(kernel_router *r, kernel_request *q)
 {
     json_t *expressions = json_object_get(q->content, "user_expressions");
     json_t *o = json_pack(
@@ -150,139 +148,44 @@ static void start_cell(kernel_router *r, kernel_request *q)
                                  q->number));
     }
     kernel_iopub_cell(r->io, q->message->header, q->silent);
-    say_notices(r, q);
-    hand_over(r, q);
-}
-
-/* --- the compute process -------------------------------------------------- */
-
-static bool start_child(kernel_router *r, jp_error *err)
-{
-    int pipes[3];
-    kernel_outbox_clear(&r->outbox);
-    r->ready = false;
-    if (!kernel_child_start(&r->child, pipes, err)) {
-        kernel_log("%s", err->text);
-        return false;
-    }
-    kernel_iopub_attach(r->io, pipes);
-    for (int i = 0;; i++) {
-        const char *line = kernel_history_line(r->history, i);
-        if (!line) {
-            return true;
-        }
-        kernel_outbox_add(&r->outbox, KERNEL_LINK_HISTORY, line, strlen(line));
+    kernel_say_notices(r, q);
+    if (kernel_is_front_magic(text)) {
+        kernel_run_front_magic(r, q, text);
+    } else {
+        kernel_hand_over(r, q);
     }
 }
 
-void kernel_start_compute(kernel_router *r)
-{
-    jp_error err = {""};
-    start_child(r, &err);   /* a failure is logged; the next cell retries */
-}
+/* --- the queue ------------------------------------------------------------ */
 
-/* A compute process to run cells in; false with a reason. */
-static bool have_child(kernel_router *r, jp_error *err)
+/* A cell for the front waits until it is known what can be had. */
+static bool must_wait(const kernel_router *r)
 {
-    return r->child.pid || start_child(r, err);
+    return r->running || r->dying || r->waking || r->ending ||
+           (r->first && r->making &&
+            kernel_is_front_magic(json_string_value(
+                json_object_get(r->first->content, "code"))));
 }
 
 void kernel_next_cell(kernel_router *r)
 {
     jp_error err = {""};
-    while (!r->running && !r->dying && !r->ending && r->first) {
+    while (!must_wait(r) && r->first) {
         kernel_request *q = pop(r);
         q->number = r->counter;
         kernel_status(r, q, "busy");
         if (!json_is_string(json_object_get(q->content, "code"))) {
-            end_cell(r, q, kernel_error("MessageError",
-                                        "execute_request: no text in "
-                                        "\"code\""));
-        } else if (!have_child(r, &err)) {
+            kernel_end_cell(r, q, kernel_error("MessageError",
+                                               "execute_request: no text in "
+                                               "\"code\""));
+        } else if (!kernel_have_child(r, &err)) {
             q->stop_on_error = true;
-            end_cell(r, q, kernel_error("ComputeProcessError", err.text));
+            kernel_end_cell(r, q, kernel_error("ComputeProcessError",
+                                               err.text));
         } else {
             start_cell(r, q);
         }
     }
-}
-
-void kernel_check_child(kernel_router *r)
-{
-    int status;
-    if (!kernel_child_reap(&r->child, &status)) {
-        return;
-    }
-    kernel_child_obituary(&r->child, status, &r->cause, &r->record);
-    kernel_log("the compute process ended: %s\n%s", r->cause, r->record);
-    r->dying = true;
-    r->failures = r->ready ? 0 : r->failures + 1;
-    kernel_iopub_detach(r->io);
-}
-
-/* The first lines of the crash record, one element each. */
-static void add_record(json_t *lines, const char *record)
-{
-    for (int i = 0; i < RECORD_LINES && *record; i++) {
-        size_t n = strcspn(record, "\n");
-        json_array_append_new(lines, kernel_json_text(record, n));
-        record += n + (record[n] == '\n');
-    }
-}
-
-/* The cell in which the process died ends with an error that says so. */
-static void end_dead_cell(kernel_router *r)
-{
-    kernel_request *q = r->running;
-    char *value = kernel_format("the compute process ended: %s; all variables "
-                                "are gone", r->cause);
-    json_t *lines = json_pack(
-        "[ssss]", "\x1b[1;31mComputeProcessDied\x1b[0m", value,
-        "  RusTorch has started a fresh session: history and the execution "
-        "counter go on,",
-        "  but run the cells that define your variables again.");
-    add_record(lines, r->record);
-    json_t *error = json_pack("{ss ss so}", "ename", "ComputeProcessDied",
-                              "evalue", value, "traceback", lines);
-    if (!q->silent) {
-        kernel_publish(r, q, "error", json_incref(error));
-    }
-    json_t *reply = json_copy(error);
-    json_object_set_new(reply, "status", json_string("error"));
-    json_decref(error);
-    free(value);
-    end_cell(r, q, reply);
-}
-
-static void replace_child(kernel_router *r)
-{
-    jp_error err = {""};
-    kernel_child_close(&r->child);
-    lang_symbols_free(r->symbols);
-    r->symbols = lang_symbols_new();
-    r->dying = false;
-    /* A process that cannot even start is tried again with the next cell. */
-    if (r->failures < START_ATTEMPTS) {
-        start_child(r, &err);
-    }
-    bool between = r->failures == 0 && !(r->running && r->begun);
-    if (between) {
-        free(r->notice);
-        r->notice = kernel_format("note: the compute process ended between "
-                                  "cells (%s): all variables are gone and a "
-                                  "fresh session has begun.\n", r->cause);
-    }
-    if (r->running && between && r->child.pid && !r->running->retried) {
-        r->running->retried = true;
-        say_notices(r, r->running);
-        hand_over(r, r->running);   /* it never began: the new one runs it */
-    } else if (r->running) {
-        end_dead_cell(r);
-    }
-    free(r->cause);
-    free(r->record);
-    r->cause = r->record = NULL;
-    kernel_next_cell(r);
 }
 
 /* --- interrupt, input ----------------------------------------------------- */
@@ -387,11 +290,16 @@ static void finish(kernel_router *r, const kernel_note *n)
         if (result && r->running->store) {
             kernel_history_result(r->history, result);
         }
-        end_cell(r, r->running,
-                 json_is_object(reply)
-                     ? json_incref(reply)
-                     : kernel_error("InternalError",
-                                    "the compute process gave no reply"));
+        bool silent = r->running->silent;
+        r->done_cell = silent ? r->done_cell : r->running->number;
+        r->done_seq = r->sequence;
+        kernel_keep_checkpoint(r);
+        kernel_end_cell(r, r->running,
+                        json_is_object(reply)
+                            ? json_incref(reply)
+                            : kernel_error("InternalError",
+                                           "the compute process gave no "
+                                           "reply"));
     }
     json_decref(o);
     kernel_next_cell(r);
@@ -402,6 +310,10 @@ void kernel_handle_event(kernel_router *r, kernel_note *n)
     switch ((kernel_event)n->kind) {
     case KERNEL_EVENT_READY:
         r->ready = true;
+        kernel_child_stands(r);
+        break;
+    case KERNEL_EVENT_TWIN:
+        kernel_take_checkpoint(r, n);
         break;
     case KERNEL_EVENT_BEGIN:
         r->begun = true;
@@ -416,7 +328,7 @@ void kernel_handle_event(kernel_router *r, kernel_note *n)
         finish(r, n);
         break;
     case KERNEL_EVENT_DRAINED:
-        replace_child(r);
+        kernel_replace_child(r);
         break;
     }
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -134,6 +135,7 @@ int kernel_front_main(const char *connection_file)
     }
     warn_of_open_key(&c);
     int signals = open_signals();
+    prctl(PR_SET_CHILD_SUBREAPER, 1);   /* twins of a dead process come here */
     int parent = watch_parent(&gone);
     bool ok = signals < 0 ? jp_fail(&err, "signalfd: %s", strerror(errno))
               : gone      ? jp_fail(&err, "the process that started this "

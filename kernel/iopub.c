@@ -201,8 +201,11 @@ static void empty_pipes(kernel_iopub *io)
 
 static void tell_router(kernel_iopub *io, kernel_event event)
 {
+    int fd = io->inbox.nfds == 1 ? io->inbox.fds[0] : -1;
+    io->inbox.nfds = io->inbox.nfds == 1 ? 0 : io->inbox.nfds;
     kernel_queue_post(io->router,
                       (kernel_note){.kind = (int)event,
+                                    .fd = {fd, -1, -1},
                                     .text = kernel_copy(io->inbox.data,
                                                         io->inbox.size),
                                     .size = io->inbox.size});
@@ -240,6 +243,9 @@ static void handle_link(kernel_iopub *io)
         break;
     case KERNEL_LINK_SYMBOLS:
         tell_router(io, KERNEL_EVENT_SYMBOLS);
+        break;
+    case KERNEL_LINK_TWIN:
+        tell_router(io, KERNEL_EVENT_TWIN);
         break;
     case KERNEL_LINK_READY:
         tell_router(io, KERNEL_EVENT_READY);

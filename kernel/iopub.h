@@ -17,6 +17,7 @@
 typedef enum kernel_event {
     KERNEL_EVENT_READY,
     KERNEL_EVENT_BEGIN,
+    KERNEL_EVENT_TWIN,       /* text as on the link; fd[0]: its link or -1 */
     KERNEL_EVENT_INPUT,      /* text: the link message's payload */
     KERNEL_EVENT_SYMBOLS,
     KERNEL_EVENT_DONE,       /* all of the cell's output is published */

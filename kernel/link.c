@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 enum { BUFFER = 1024 * 1024, WAIT_MS = 50 };
 
@@ -67,6 +68,31 @@ bool kernel_link_send(int fd, kernel_link_kind kind, const char *data,
         }
     } while (at < size);
     return true;
+}
+
+/* Room for the control message that carries descriptors. */
+typedef union ancillary {
+    struct cmsghdr head;
+    char room[CMSG_SPACE(KERNEL_LINK_FDS * sizeof(int))];
+} ancillary;
+
+bool kernel_link_send_fds(int fd, kernel_link_kind kind, const char *data,
+                          size_t size, const int *fds, int nfds)
+{
+    unsigned char head[KERNEL_LINK_HEAD] = {(unsigned char)kind};
+    struct iovec iov[2] = {{head, sizeof head}, {(void *)data, size}};
+    size_t bytes = (size_t)nfds * sizeof *fds;
+    ancillary a = {.head = {.cmsg_len = CMSG_LEN(bytes),
+                            .cmsg_level = SOL_SOCKET,
+                            .cmsg_type = SCM_RIGHTS}};
+    struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2, .msg_control = &a,
+                       .msg_controllen = CMSG_SPACE(bytes)};
+    ssize_t sent;
+    memcpy(CMSG_DATA(&a.head), fds, bytes);
+    do {
+        sent = sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent >= 0;
 }
 
 struct kernel_outgoing {
@@ -132,8 +158,27 @@ static void reserve(kernel_inbox *in, size_t room)
     }
 }
 
+/* Closes what came with the last message and nobody took. */
+static void drop_fds(kernel_inbox *in)
+{
+    while (in->nfds) {
+        close(in->fds[--in->nfds]);
+    }
+}
+
+static void take_fds(kernel_inbox *in, struct msghdr *m)
+{
+    struct cmsghdr *c = CMSG_FIRSTHDR(m);
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+        drop_fds(in);
+        in->nfds = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+        memcpy(in->fds, CMSG_DATA(c), (size_t)in->nfds * sizeof(int));
+    }
+}
+
 kernel_received kernel_link_receive(kernel_inbox *in, int fd)
 {
+    drop_fds(in);
     if (!in->partial) {
         in->size = 0;
     }
@@ -142,8 +187,10 @@ kernel_received kernel_link_receive(kernel_inbox *in, int fd)
         reserve(in, KERNEL_LINK_PACKET);
         struct iovec iov[2] = {{head, sizeof head},
                                {in->data + in->size, KERNEL_LINK_PACKET}};
-        struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
-        ssize_t got = recvmsg(fd, &m, MSG_DONTWAIT);
+        ancillary a;
+        struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2, .msg_control = &a,
+                           .msg_controllen = sizeof a};
+        ssize_t got = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
         if (got < 0 && errno == EINTR) {
             continue;
         }
@@ -153,6 +200,7 @@ kernel_received kernel_link_receive(kernel_inbox *in, int fd)
         if (got < KERNEL_LINK_HEAD || head[0] >= KERNEL_LINK_KIND_COUNT) {
             return KERNEL_CLOSED;
         }
+        take_fds(in, &m);
         in->kind = (kernel_link_kind)head[0];
         in->size += (size_t)got - KERNEL_LINK_HEAD;
         in->data[in->size] = '\0';
@@ -165,6 +213,7 @@ kernel_received kernel_link_receive(kernel_inbox *in, int fd)
 
 void kernel_inbox_dispose(kernel_inbox *in)
 {
+    drop_fds(in);
     free(in->data);
     *in = (kernel_inbox){0};
 }

@@ -19,11 +19,14 @@
     X(EXECUTE)     /* > {seq, count, code, silent, allow_stdin, ...} */        \
     X(HISTORY)     /* > the text of an earlier cell */                         \
     X(INPUT_REPLY) /* > {value, number} */                                     \
+    X(CHECKPOINT)  /* > {cell, seq}: keep a twin of the session as it is */    \
+    X(TAKE_OVER)   /* > {front}, stdout, stderr, crash: to a twin */           \
     X(READY)       /* < {} once the session stands */                          \
     X(BEGIN)       /* < {} when a cell starts to run */                        \
     X(STREAM)      /* < stream byte, text */                                   \
     X(PUBLISH)     /* < message type, NUL, content */                          \
     X(INPUT)       /* < {prompt, password, number} */                          \
+    X(TWIN)        /* < {cell, seq, pid, us} and its link, or {error} */       \
     X(SYMBOLS)     /* < [[name, kind, type, signature, doc, value], ...] */    \
     X(DONE)        /* < {reply, result} */
 
@@ -34,7 +37,8 @@ typedef enum kernel_link_kind {
     KERNEL_LINK_KIND_COUNT
 } kernel_link_kind;
 
-enum { KERNEL_LINK_PACKET = 32 * 1024, KERNEL_LINK_HEAD = 4 };
+enum { KERNEL_LINK_PACKET = 32 * 1024, KERNEL_LINK_HEAD = 4,
+       KERNEL_LINK_FDS = 3 };
 
 /* Both ends, close-on-exec, with large buffers. */
 bool kernel_link_pair(int fd[2]);
@@ -46,6 +50,11 @@ bool kernel_link_pair(int fd[2]);
  * packet left. */
 bool kernel_link_send(int fd, kernel_link_kind kind, const char *data,
                       size_t size, bool (*give_up)(void));
+
+/* Sends a message of one packet with descriptors, without waiting; they stay
+ * the caller's. False when there is no room or the other side is gone. */
+bool kernel_link_send_fds(int fd, kernel_link_kind kind, const char *data,
+                          size_t size, const int *fds, int nfds);
 
 /* Messages that leave when there is room, for a thread that must not wait. */
 typedef struct kernel_outbox {
@@ -66,6 +75,8 @@ typedef struct kernel_inbox {
     char *data;              /* NUL-terminated, valid until the next receive */
     size_t size, capacity;
     bool partial;
+    int fds[KERNEL_LINK_FDS], nfds;   /* that came with it; closed by the next
+                                         receive unless taken (nfds = 0) */
 } kernel_inbox;
 
 typedef enum kernel_received {

@@ -3,6 +3,7 @@
 noinst_LTLIBRARIES += libkernel.la
 libkernel_la_SOURCES = \
 	%reldir%/bundle.c %reldir%/bundle.h \
+	%reldir%/checkpoint.c %reldir%/checkpoint.h \
 	%reldir%/compute.c %reldir%/compute.h \
 	%reldir%/crash.c %reldir%/crash.h \
 	%reldir%/execute.c \
@@ -11,6 +12,8 @@ libkernel_la_SOURCES = \
 	%reldir%/history.c %reldir%/history.h \
 	%reldir%/kernelspec.c %reldir%/kernelspec.h \
 	%reldir%/iopub.c %reldir%/iopub.h \
+	%reldir%/magic.c \
+	%reldir%/revive.c \
 	%reldir%/link.c %reldir%/link.h \
 	%reldir%/log.c %reldir%/log.h \
 	%reldir%/outlet.c %reldir%/outlet.h \
@@ -21,6 +24,7 @@ libkernel_la_SOURCES = \
 	%reldir%/shell.c %reldir%/shell.h \
 	%reldir%/stream.c %reldir%/stream.h \
 	%reldir%/supervise.c %reldir%/supervise.h \
+	%reldir%/twin.c %reldir%/twin.h \
 	%reldir%/text.c %reldir%/text.h
 libkernel_la_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
 libkernel_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)

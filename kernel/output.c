@@ -56,21 +56,34 @@ static void at_exit(void)
     pthread_mutex_unlock(&out.lock);
 }
 
-bool kernel_output_start(int link, bool (*give_up)(void))
+static bool start_thread(void)
 {
     pthread_t thread;
     sigset_t all, before;
-    out.link = link;
-    out.give_up = give_up;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);   /* signals go to the cell */
     int failure = pthread_create(&thread, NULL, gather, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!failure) {
         pthread_detach(thread);
-        atexit(at_exit);
     }
     return !failure;
+}
+
+bool kernel_output_start(int link, bool (*give_up)(void))
+{
+    out.link = link;
+    out.give_up = give_up;
+    return start_thread() && atexit(at_exit) == 0;
+}
+
+bool kernel_output_restart(void)
+{
+    /* The thread may have held the lock when the copy was made. */
+    pthread_mutex_init(&out.lock, NULL);
+    pthread_cond_init(&out.wake, NULL);
+    out.size = 0;
+    return start_thread();
 }
 
 /* The lock is held. */

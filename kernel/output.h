@@ -16,6 +16,9 @@
 /* Starts; `give_up` says whether waiting for room should end (text is then
  * dropped). False when there is no thread to be had. */
 bool kernel_output_start(int link, bool (*give_up)(void));
+/* In a forked copy of the process, which has lost the small thread: forgets
+ * what was waiting and starts again. */
+bool kernel_output_restart(void);
 void kernel_output_text(int fd, const char *text, size_t size);
 /* Sends the text that waits, then the message. */
 void kernel_output_send(kernel_link_kind kind, const char *data, size_t size);

@@ -17,6 +17,7 @@
 
 enum { ON_SHELL = 1 << JP_SHELL, ON_CONTROL = 1 << JP_CONTROL };
 enum { NOW, LATER };
+enum { WATCH_MS = 250 };
 enum { TURN = 1000 };   /* messages of a channel before the next is read */
 
 typedef struct entry {
@@ -213,6 +214,7 @@ void kernel_router_run(kernel_router *r)
     kernel_outbox_init(&r->outbox);
     r->last = &r->first;
     r->child = (kernel_child){0, -1, -1};
+    kernel_checkpoints_init(&r->checkpoints);
     kernel_start_compute(r);
     while (!r->stopping) {
         bool backlog = r->outbox.first && r->child.pid;
@@ -225,7 +227,9 @@ void kernel_router_run(kernel_router *r)
             {.fd = r->parent},
             {.fd = backlog ? r->child.link : -1, .write = true},
         };
-        jp_poll(items, 7, -1);
+        /* A running cell makes the checkpoints hold more and more. */
+        bool watch = r->running && r->checkpoints.count;
+        jp_poll(items, 7, watch ? WATCH_MS : -1);
         if (items[5].ready) {
             kernel_log("the process that started this kernel is gone");
             r->stopping = true;
@@ -238,12 +242,16 @@ void kernel_router_run(kernel_router *r)
         if (r->child.pid) {
             kernel_outbox_push(&r->outbox, r->child.link);
         }
+        if (watch) {
+            kernel_trim_checkpoints(r);
+        }
     }
 }
 
 void kernel_router_close(kernel_router *r)
 {
     kernel_child_kill(&r->child);
+    kernel_checkpoints_drop_newest(&r->checkpoints, r->checkpoints.count);
     kernel_outbox_clear(&r->outbox);
     kernel_request_free(r->running);
     while (r->first) {

@@ -7,11 +7,14 @@
  * What the threads and files of the front share is declared here:
  *   router.c   the loop, dispatch, replies
  *   execute.c  cells: queue, end, interrupt, input
+ *   revive.c   the compute process: start, death, checkpoints
+ *   magic.c    cells that the front runs itself: %undo, %checkpoints
  *   replies.c  answers to questions
  */
 #ifndef KERNEL_ROUTER_H
 #define KERNEL_ROUTER_H
 
+#include "kernel/checkpoint.h"
 #include "kernel/history.h"
 #include "kernel/iopub.h"
 #include "kernel/link.h"
@@ -46,8 +49,14 @@ typedef struct kernel_router {
     kernel_child child;
     kernel_outbox outbox;    /* to the compute process */
     bool ready, dying;       /* its session stands; it is dead, not drained */
+    bool waking;             /* a checkpoint is taking over from it */
     int failures;            /* deaths in a row before a session stood */
     char *cause, *record;    /* of the last death */
+    kernel_checkpoints checkpoints;
+    bool making;             /* the newest has been asked for */
+    int done_cell, done_seq; /* whose end the session's state is */
+    int lost_seq;            /* done_seq at the last death */
+    bool undoing;            /* the process was ended to take cells back */
     char *notice;            /* to be shown with the next cell */
 
     kernel_request *running; /* the cell that the compute process has */
@@ -88,8 +97,42 @@ void kernel_router_read(kernel_router *r, jp_channel channel);
 /* {status: error, ename, evalue, traceback: [evalue]} */
 json_t *kernel_error(const char *ename, const char *evalue);
 
+void kernel_say(kernel_router *r, const kernel_request *q, const char *text);
+/* Tells once what the user should know and no message was there to tell. */
+void kernel_say_notices(kernel_router *r, const kernel_request *q);
+/* Gives the cell to the compute process. */
+void kernel_hand_over(kernel_router *r, kernel_request *q);
+/* Closes a cell with its reply (stolen). */
+void kernel_end_cell(kernel_router *r, kernel_request *q, json_t *reply);
+
 /* Starts the first compute process, before any cell asks for one. */
 void kernel_start_compute(kernel_router *r);
+/* A compute process to run cells in; false with a reason. */
+bool kernel_have_child(kernel_router *r, jp_error *err);
+/* The dead process has been heard out: a checkpoint or a fresh one follows. */
+void kernel_replace_child(kernel_router *r);
+/* The session of the new process stands. */
+void kernel_child_stands(kernel_router *r);
+/* Asks for a checkpoint of the session as it is between two cells. */
+void kernel_keep_checkpoint(kernel_router *r);
+/* The answer to that. */
+void kernel_take_checkpoint(kernel_router *r, kernel_note *n);
+/* Drops checkpoints that hold too much memory. */
+void kernel_trim_checkpoints(kernel_router *r);
+/* Goes back to the checkpoint that is the newest in the list. */
+void kernel_go_back(kernel_router *r);
+
+/* The reply of a cell that did what it should. */
+json_t *kernel_cell_done(void);
+/* Publishes the error and makes the reply. */
+json_t *kernel_fail_cell(kernel_router *r, const kernel_request *q,
+                         const char *ename, const char *evalue);
+/* Whether the whole cell is a magic of the front. `code` may be NULL. */
+bool kernel_is_front_magic(const char *code);
+/* Runs it; the cell ends now or when the new process stands. */
+void kernel_run_front_magic(kernel_router *r, kernel_request *q,
+                            const char *code);
+
 /* Starts the next waiting cell, if that can be. */
 void kernel_next_cell(kernel_router *r);
 void kernel_handle_event(kernel_router *r, kernel_note *n);

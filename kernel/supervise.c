@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -42,11 +43,16 @@ static bool make_pipe(int fd[2])
     return fcntl(fd[0], F_SETFL, O_NONBLOCK) == 0;
 }
 
-static bool make_cables(cables *c)
+/* All but the link. */
+static bool make_pipes(cables *c)
 {
     memset(c, 0xff, sizeof *c);
-    return kernel_link_pair(c->link) && make_pipe(c->out) &&
-           make_pipe(c->err) && make_pipe(c->crash);
+    return make_pipe(c->out) && make_pipe(c->err) && make_pipe(c->crash);
+}
+
+static bool make_cables(cables *c)
+{
+    return make_pipes(c) && kernel_link_pair(c->link);
 }
 
 /* Runs in the child between fork and exec: async-signal-safe calls only. The
@@ -78,6 +84,19 @@ static void become_compute(const cables *c, pid_t front)
     _exit(127);
 }
 
+/* Closes the other side's ends of the pipes. */
+static void keep_ours(kernel_child *c, pid_t pid, const cables *k,
+                      int pipes[3])
+{
+    close(k->out[1]);
+    close(k->err[1]);
+    close(k->crash[1]);
+    *c = (kernel_child){.pid = pid, .link = k->link[0], .crash = k->crash[0]};
+    pipes[0] = k->link[0];
+    pipes[1] = k->out[0];
+    pipes[2] = k->err[0];
+}
+
 bool kernel_child_start(kernel_child *c, int pipes[3], jp_error *err)
 {
     cables k;
@@ -96,13 +115,24 @@ bool kernel_child_start(kernel_child *c, int pipes[3], jp_error *err)
     }
     setpgid(pid, pid);   /* also here: whoever is first */
     close(k.link[1]);
-    close(k.out[1]);
-    close(k.err[1]);
-    close(k.crash[1]);
-    *c = (kernel_child){.pid = pid, .link = k.link[0], .crash = k.crash[0]};
-    pipes[0] = k.link[0];
-    pipes[1] = k.out[0];
-    pipes[2] = k.err[0];
+    keep_ours(c, pid, &k, pipes);
+    return true;
+}
+
+bool kernel_child_wake(kernel_child *c, pid_t pid, int link, int pipes[3])
+{
+    cables k;
+    char text[32];
+    bool ok = make_pipes(&k);
+    const int ends[] = {k.out[1], k.err[1], k.crash[1]};
+    int n = snprintf(text, sizeof text, "{\"front\":%d}", (int)getpid());
+    if (!ok || !kernel_link_send_fds(link, KERNEL_LINK_TAKE_OVER, text,
+                                     (size_t)n, ends, 3)) {
+        close_all(&k);
+        return false;
+    }
+    k.link[0] = link;
+    keep_ours(c, pid, &k, pipes);
     return true;
 }
 
@@ -115,7 +145,17 @@ void kernel_child_interrupt(const kernel_child *c, int cell)
 
 bool kernel_child_reap(kernel_child *c, int *status)
 {
-    if (!c->pid || waitpid(c->pid, status, WNOHANG) != c->pid) {
+    /* Twins of a process that has died are children of this one now. */
+    pid_t pid;
+    int how;
+    bool dead = false;
+    while ((pid = waitpid(-1, &how, WNOHANG)) > 0) {
+        if (pid == c->pid) {
+            dead = true;
+            *status = how;
+        }
+    }
+    if (!dead) {
         return false;
     }
     kill(-c->pid, SIGKILL);   /* what it started and left behind */

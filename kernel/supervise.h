@@ -23,9 +23,13 @@ typedef struct kernel_child {
 /* Starts this program again as `--compute`. The read ends of its stdout and
  * stderr go to pipes[1] and pipes[2], the link to pipes[0] too. */
 bool kernel_child_start(kernel_child *c, int pipes[3], jp_error *err);
+/* The same with a sleeping twin (twin.h): gives it pipes and lets it take over.
+ * `link` is the caller's until that has succeeded. */
+bool kernel_child_wake(kernel_child *c, pid_t pid, int link, int pipes[3]);
 /* Asks the cell numbered `cell` to stop; no other cell is meant. */
 void kernel_child_interrupt(const kernel_child *c, int cell);
-/* True once the process has ended; pid is then 0. Does not wait. */
+/* True once the process has ended; pid is then 0. Does not wait. Other
+ * processes that have become children of this one are buried by the way. */
 bool kernel_child_reap(kernel_child *c, int *status);
 /* What happened, one line ("SIGSEGV: ..."), and the crash record, which may be
  * empty. Both malloc'ed. */

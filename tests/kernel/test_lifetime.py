@@ -74,7 +74,8 @@ def test_fifty_interrupts_at_any_moment_lose_nothing(kernel):
 
 # --- crashes ------------------------------------------------------------------
 
-def test_sigsegv_in_a_cell_is_an_error_and_a_fresh_session(fresh):
+def test_without_checkpoints_sigsegv_is_an_error_and_a_fresh_session(fresh):
+    fresh.run("%checkpoints off")
     fresh.run(cell("set", "gone", 1))
     count = fresh.run(cell("hello"))[0]["execution_count"]
     msg_id = fresh.spin()
@@ -95,7 +96,8 @@ def test_sigsegv_in_a_cell_is_an_error_and_a_fresh_session(fresh):
     assert fresh.ask("history_request", dict(hist_access_type="tail", n=1))["history"]
 
 
-def test_a_death_between_cells_is_said_with_the_next(fresh):
+def test_without_checkpoints_a_death_between_cells_is_said_with_the_next(fresh):
+    fresh.run("%checkpoints off")
     fresh.run(cell("set", "gone", 1))
     pid = fresh.compute_pid()
     os.kill(pid, signal.SIGKILL)
