@@ -33,19 +33,20 @@ static void *multiply_add(void *arg)
         x[i] = 0.999f;
         y[i] = 1e-7f;
     }
-    for (int c = 0; c < CHAINS; c++) {
-        acc[c] = y;
+    _Pragma("GCC unroll 12") for (int c = 0; c < CHAINS; c++) {
+        acc[c] = y * (float)(c + 1);   /* equal chains would be merged */
     }
     double end = now() + t->seconds;
     while (now() < end) {
         for (int n = 0; n < 100000; n++) {
-            for (int c = 0; c < CHAINS; c++) {
+            /* unrolled at any -O level: the chains stay in registers */
+            _Pragma("GCC unroll 12") for (int c = 0; c < CHAINS; c++) {
                 acc[c] = acc[c] * x + y;
             }
         }
         t->amount += 100000.0 * CHAINS * LANES * 2;
     }
-    for (int c = 1; c < CHAINS; c++) {
+    _Pragma("GCC unroll 12") for (int c = 1; c < CHAINS; c++) {
         acc[0] += acc[c];
     }
     t->sink = acc[0][0];
