@@ -195,6 +195,27 @@ static rt_status undefined(const char *op, const rt_param *p, rt_error *err)
     return status;
 }
 
+/* Tensors and floats, which most operands are, go as they are. */
+static bool goes_straight(rt_value *out, const lang__operand *o,
+                          const lang__value *registers)
+{
+    if (!o->given) {
+        *out = RT_UNSET;
+        return true;
+    }
+    const lang__value *v = &registers[o->reg];
+    uint8_t kind = o->counted ? v->kind : o->kind;
+    if (kind == LANG_TENSOR && v->t) {
+        *out = RT_V_TENSOR(v->t);
+        return true;
+    }
+    if (kind == LANG_FLOAT) {
+        *out = RT_V_FLOAT(v->f);
+        return true;
+    }
+    return false;
+}
+
 /* Operand `o` as argument i of a signature. */
 static rt_status argument(arguments *a, int i, const lang__operand *o,
                           const lang__value *registers, const rt_signature *sig,
@@ -222,19 +243,28 @@ static rt_status invoke_op(const lang__site *site, lang__value *registers,
 {
     arguments a;
     const rt_signature *sig = rt_op_signature(site->op);
-    rt_value results[RT_MAX_RESULTS] = {{0}};
+    rt_value results[RT_MAX_RESULTS];
     rt_status status = RT_OK;
     if (!sig)
         return rt_fail(err, RT_E_MEMORY, "no memory for a signature");
     int n = site->nargs < sig->nparams ? site->nargs : sig->nparams;
-    for (int i = 0; i < n && !status; i++)
-        status = argument(&a, i, &site->args[i], registers, sig,
-                          &sig->params[i], err);
+    for (int i = 0; i < n && !status; i++) {
+        if (!goes_straight(&a.value[i], &site->args[i], registers))
+            status = argument(&a, i, &site->args[i], registers, sig,
+                              &sig->params[i], err);
+    }
     if (!status)
         status = rt_call(site->op, a.value, n, results, err);
     if (status)
         return status;
     int nresults = sig->nresults > 0 ? sig->nresults : 1;
+    if (nresults == 1 && results[0].kind == RT_K_TENSOR &&
+        lang__type_counted(site->type) && site->nresults <= 1) {
+        lang__value old = registers[target];
+        registers[target] = LANG__TENSOR_VALUE(results[0].t);
+        lang__release(&old);
+        return RT_OK;
+    }
     return give_all(site, registers, target, results, nresults, err);
 }
 

@@ -163,6 +163,16 @@ static void store(lang__emitter *e, const lang__expr *target, int from)
     }
 }
 
+/* Stores a temporary that nothing reads afterwards. */
+static void store_last(lang__emitter *e, const lang__expr *target, int from)
+{
+    store(e, target, from);
+    if (target->kind == E_GLOBAL && !e->status)
+        e->routine->code[lang__here(e) - 1].c = 1;    /* it moves there */
+    else
+        lang__emit(e, LANG__OP_DROP, from, 0, 0);
+}
+
 /* R[to] := R[old] op value, for every type of target. Tensors are changed in
  * place where an op does that. */
 static void combine(lang__emitter *e, const lang__expr *x, int to, int old)
@@ -276,11 +286,16 @@ void lang__assign(lang__emitter *e, const lang__expr *x, int result)
             lang__move(e, result, target->u.local->slot, target->type);
     } else {
         lang__place p = lang__anywhere(e, x->u.assign.value);
-        store(e, target, p.reg);
-        if (result >= 0)
-            lang__move(e, result, p.reg, target->type);
-        if (p.temporary && counted(target))
-            lang__emit(e, LANG__OP_DROP, p.reg, 0, 0);
+        bool dies = p.temporary && counted(target);
+        if (dies && result < 0) {
+            store_last(e, target, p.reg);
+        } else {
+            store(e, target, p.reg);
+            if (result >= 0)
+                lang__move(e, result, p.reg, target->type);
+            if (dies)
+                lang__emit(e, LANG__OP_DROP, p.reg, 0, 0);
+        }
         lang__free_place(e, p);
     }
 }

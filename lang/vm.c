@@ -282,7 +282,13 @@ static rt_status loop(lang_session *s, lang__value *result, rt_error *err)
     CASE(SET_GLOBAL_OBJECT):
         if (SITE->global->state != LANG__VARIABLE)
             goto absent;
-        set_object(&SITE->global->value, lang__retain(A));
+        if (in->c) {
+            lang__value v = A;
+            A.kind = LANG_VOID;
+            set_object(&SITE->global->value, v);
+        } else {
+            set_object(&SITE->global->value, lang__retain(A));
+        }
         NEXT();
     CASE(DECLARE): TRY(lang__declare_variable(s, SITE, &A, err)); NEXT();
     CASE(DEFAULT): {
