@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "runtime/ops/cpu/random_kernels.h"
+#include "runtime/base/mt19937.h"
 
 enum { N = RT_MT_WORDS };
 
@@ -42,7 +42,7 @@ static void seed_words(rt_generator *g, uint64_t seed)
 /* The next block of N words. */
 static void refill(rt_generator *g)
 {
-    RT_ISA_TABLE(random)->refill(g->words, g->out);
+    RT_ISA_TABLE(mt19937)->refill(g->words, g->out);
     g->next = 0;
 }
 

@@ -1,6 +1,7 @@
 # Kernels, compiled once per instruction set. -ftree-vectorize and the cost
 # model are given by name so that they hold under any -O level.
 ops_kernels = \
+	runtime/base/mt19937_kernels.c runtime/base/mt19937.h \
 	%D%/backward_kernels.c %D%/backward.h \
 	%D%/convert_kernels.c \
 	%D%/elementwise_kernels.c \

@@ -1,44 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * mt19937 blocks, normal samples, hits of a probability, and 2x2 pooling;
+ * Normal samples, hits of a probability, and 2x2 pooling;
  * compiled per instruction set.
  */
 #include "runtime/ops/cpu/random_kernels.h"
 #include "runtime/ops/cpu/vec_trig.h"
 
-enum { N = RT_MT_WORDS, M = RT_MT_REACH, HALF = RT_NORMAL_BLOCK / 2 };
-
-V_INLINE uint32_t twist(uint32_t u, uint32_t v)
-{
-    uint32_t y = (u & 0x80000000u) | (v & 0x7fffffffu);
-    return (y >> 1) ^ (-(v & 1u) & 0x9908b0dfu);
-}
-
-V_INLINE uint32_t temper(uint32_t y)
-{
-    y ^= y >> 11;
-    y ^= (y << 7) & 0x9d2c5680u;
-    y ^= (y << 15) & 0xefc60000u;
-    return y ^ (y >> 18);
-}
-
-/* The recurrence reaches 397 words ahead and 227 back, farther than any vector
- * is wide. */
-static void refill(uint32_t *w, uint32_t *out)
-{
-    RT_VECTORISE
-    for (int i = 0; i < N - M; i++) {
-        w[i] = w[i + M] ^ twist(w[i], w[i + 1]);
-    }
-    RT_VECTORISE
-    for (int i = N - M; i < N - 1; i++) {
-        w[i] = w[i + M - N] ^ twist(w[i], w[i + 1]);
-    }
-    w[N - 1] = w[M - 1] ^ twist(w[N - 1], w[0]);
-    RT_VECTORISE
-    for (int i = 0; i < N; i++) {
-        out[i] = temper(w[i]);
-    }
-}
+enum { HALF = RT_NORMAL_BLOCK / 2 };
 
 static void uniforms(float *data, int64_t n)
 {
@@ -94,7 +61,6 @@ static void hits(float *out, const uint32_t *words, int64_t n, double p)
 }
 
 const rt__random_table RT_ISA_NAME(random) = {
-    .refill = refill,
     .uniforms = uniforms,
     .normals = normals,
     .hits = hits,

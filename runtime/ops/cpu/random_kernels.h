@@ -6,12 +6,9 @@
 
 #include "runtime/ops/cpu/isa.h"
 
-enum { RT_MT_WORDS = 624, RT_MT_REACH = 397 };   /* of mt19937 */
 enum { RT_NORMAL_BLOCK = 16 };
 
 typedef struct rt__random_table {
-    /* The state's next block, and the same words tempered. */
-    void (*refill)(uint32_t *state, uint32_t *out);
     /* data holds words; they become uniforms of [0, 1). */
     void (*uniforms)(float *data, int64_t n);
     /* Blocks of 16 uniforms become normal samples by Box and Muller (1958):
