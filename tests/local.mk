@@ -21,4 +21,7 @@ EXTRA_DIST += \
 	%reldir%/python/test_training.py \
 	%reldir%/python/training_script.py \
 	%reldir%/magic/conftest.py \
-	%reldir%/magic/test_magic.py
+	%reldir%/magic/test_magic.py \
+	%reldir%/lab/conftest.py \
+	%reldir%/lab/test_lab.py \
+	%reldir%/notebooks/test_notebooks.py
