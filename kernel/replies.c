@@ -16,7 +16,7 @@ json_t *kernel_answer_info(kernel_router *r, kernel_request *q)
     json_t *language = json_pack(
         "{ss ss ss ss ss ss}", "name", "rustorch", "version", version,
         "mimetype", "text/x-rustorch", "file_extension", ".rt",
-        "codemirror_mode", "text/x-c++src", "pygments_lexer", "cpp");
+        "codemirror_mode", "text/x-c++src", "pygments_lexer", "rustorch");
     char *banner = kernel_format("RusTorch %s: tensors, autograd and neural "
                                  "networks in a C-like language", version);
     json_t *content = json_pack(

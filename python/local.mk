@@ -44,6 +44,7 @@ rustorch_py_DATA = \
 	%reldir%/rustorch/_functions.py \
 	%reldir%/rustorch/_grad_mode.py \
 	%reldir%/rustorch/_later.py \
+	%reldir%/rustorch/_pygments.py \
 	%reldir%/rustorch/_tensor.py \
 	%reldir%/rustorch/accelerator.py \
 	%reldir%/rustorch/amp.py \
@@ -135,15 +136,21 @@ EXTRA_DIST += $(rustorch_py_py_DATA)
 
 # Printed from the catalogs by scripts/dump_catalog.py.
 EXTRA_DIST += scripts/dump_catalog.py \
+	docs/errors.md \
 	docs/reference/errors.md \
 	docs/reference/layers.md \
 	docs/reference/operations.md \
 	docs/reference/optimizers.md
 
+# What importlib.metadata, and through it Pygments, find.
+distinfodir = $(pyexecdir)/rustorch-$(PACKAGE_VERSION).dist-info
+distinfo_DATA = %D%/dist-info/METADATA %D%/dist-info/INSTALLER \
+	%D%/dist-info/entry_points.txt
+EXTRA_DIST += %D%/dist-info/INSTALLER %D%/dist-info/entry_points.txt
 # An importable package inside the build tree: PYTHONPATH=build/python/path.
 BUILT_PACKAGE = %D%/path
 all-local: $(BUILT_PACKAGE)/stamp
-$(BUILT_PACKAGE)/stamp: %D%/rustorch/_C.la
+$(BUILT_PACKAGE)/stamp: %D%/rustorch/_C.la %D%/dist-info/METADATA
 	$(AM_V_GEN)$(MKDIR_P) $(BUILT_PACKAGE)/rustorch; \
 	for f in '$(abs_top_srcdir)'/%D%/rustorch/*; do \
 	  test -d "$$f" && test "$${f##*/}" = _C || \
@@ -152,6 +159,9 @@ $(BUILT_PACKAGE)/stamp: %D%/rustorch/_C.la
 	  $(BUILT_PACKAGE)/rustorch/_C.so; \
 	ln -sfn '$(abs_top_srcdir)'/%D%/rustorch_py $(BUILT_PACKAGE)/; \
 	ln -sfn '$(abs_top_srcdir)'/magic/rustorch_magic $(BUILT_PACKAGE)/; \
+	$(MKDIR_P) $(BUILT_PACKAGE)/rustorch.dist-info; \
+	for f in METADATA; do cp %D%/dist-info/$$f $(BUILT_PACKAGE)/rustorch.dist-info/; done; \
+	cp '$(srcdir)'/%D%/dist-info/entry_points.txt $(BUILT_PACKAGE)/rustorch.dist-info/; \
 	touch $@
 clean-local: clean-built-package
 clean-built-package:

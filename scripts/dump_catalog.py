@@ -217,7 +217,53 @@ def errors_page():
     return "\n".join(lines) + "\n"
 
 
-FILES = {"python/rustorch/_C.pyi": core_stub, "python/rustorch/__init__.pyi": package_stub,
+# A cell that shows each run-time error, and the cell put right; the errors that
+# are not here depend on the machine or the moment.
+RUNTIME_EXAMPLES = {
+    "memory": ("randn(1000000000, 1000000);", "randn(1000, 100);"),
+    "shape": ("randn(2, 3) @ randn(2, 3);", "randn(2, 3) @ randn(2, 3).T;"),
+    "dtype": ("randint(0, 5, [3]).mean();", "randint(0, 5, [3]).to(float32).mean();"),
+    "index": ("randn(3)[7];", "randn(3)[2];"),
+    "argument": ("hist(randn(9), bins=0);", "hist(randn(9), bins=3);"),
+    "name": ("%tiem 1 + 1", "%time 1 + 1"),
+    "autograd": ("zeros(2).sum().backward();",
+                 "zeros(2, requires_grad=True).sum().backward();"),
+    "device": ('zeros(2, device="cuda");', "zeros(2);"),
+    "file": ('load("absent.rustorch");',
+             'save(Linear(2, 3), "net.rustorch"); load("net.rustorch");'),
+    "arithmetic": ("int n = 0; print(1 / n);", "int n = 2; print(1 / n);"),
+    "limit": ("int f(int n) { return f(n - 1); } f(9);",
+              "int f(int n) { return n < 1 ? 0 : f(n - 1); } f(9);"),
+    "assertion": ('assert(1 > 2, "not larger");', 'assert(2 > 1, "not larger");'),
+}
+
+
+def cell_errors():
+    """(code, meaning, example, fixed) of every stable code a cell can fail with."""
+    rows = {row[0]: row for row in _C._cell_errors()}
+    for code, _, _, doc in _C._error_rows():
+        if code not in rows:
+            rows[code] = (code, doc, *RUNTIME_EXAMPLES.get(code, ("", "")))
+        elif doc != rows[code][1]:
+            rows[code] = (code, f"{rows[code][1]} While a cell runs: "
+                          f"{doc[0].lower()}{doc[1:]}", *rows[code][2:])
+    return [rows[code] for code in sorted(rows)]
+
+
+def cell_errors_page():
+    lines = ["# Error codes", "", "<!-- Printed by scripts/dump_catalog.py; do not edit. -->", "",
+             "A cell that fails says `error[code]`. These are the codes, each with a cell that "
+             "shows it and the cell put right. The exception classes they become in Python are "
+             "in [reference/errors.md](reference/errors.md).", ""]
+    for code, doc, example, fixed in cell_errors():
+        lines += [f"## {code}", "", doc, ""]
+        if example:
+            lines += ["```c", example, "```", "", "Put right:", "", "```c", fixed, "```", ""]
+    return "\n".join(lines)
+
+
+FILES = {"docs/errors.md": cell_errors_page,
+         "python/rustorch/_C.pyi": core_stub, "python/rustorch/__init__.pyi": package_stub,
          "python/rustorch/nn/__init__.pyi": layers_stub,
          "docs/reference/operations.md": ops_page, "docs/reference/layers.md": layers_page,
          "docs/reference/optimizers.md": optim_page, "docs/reference/errors.md": errors_page}

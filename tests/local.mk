@@ -14,6 +14,7 @@ EXTRA_DIST += \
 	%reldir%/python/conftest.py \
 	%reldir%/python/samples.py \
 	%reldir%/python/test_autograd.py \
+	%reldir%/python/test_error_codes.py \
 	%reldir%/python/test_nn.py \
 	%reldir%/python/test_ops.py \
 	%reldir%/python/test_package.py \

@@ -72,3 +72,33 @@ def test_absent_devices_say_so():
         with pytest.raises(rustorch.DeviceError):
             move()
     assert repr(rustorch.device("cuda", 1)) == "device(type='cuda', index=1)"
+
+
+def test_the_installed_version_is_known_to_importlib():
+    import rustorch
+    from importlib.metadata import version
+    assert version("rustorch") == rustorch.__version__
+
+
+@pytest.mark.parametrize("find", ["name", "file name", "media type"])
+def test_pygments_finds_the_lexer_by(find):
+    lexers = pytest.importorskip("pygments.lexers")
+    lexer = {"name": lambda: lexers.get_lexer_by_name("rustorch"),
+             "file name": lambda: lexers.get_lexer_for_filename("net.rt"),
+             "media type": lambda: lexers.get_lexer_for_mimetype("text/x-rustorch")}[find]()
+    assert lexer.name == "RusTorch"
+
+
+def test_the_lexer_colours_the_manual_without_an_error():
+    lexers, token = pytest.importorskip("pygments.lexers"), pytest.importorskip("pygments.token")
+    lexer = lexers.get_lexer_by_name("rustorch")
+    cells = (TOP / "docs" / "language.md").read_text().split("```c\n")[1:]
+    assert len(cells) > 15
+    for cell in (c.split("\n```")[0] + "\n" for c in cells):
+        got = list(lexer.get_tokens(cell))
+        assert "".join(text for _, text in got) == cell
+        assert not [text for kind, text in got if kind in token.Error]
+    kinds = {text: kind for kind, text in lexer.get_tokens(
+        "Tensor h = relu(x @ w); for (int i : range(3)) { } // %d")}
+    assert kinds["Tensor"] in token.Keyword.Type and kinds["for"] in token.Keyword
+    assert kinds["relu"] in token.Name.Builtin and kinds["@"] in token.Operator

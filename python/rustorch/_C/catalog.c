@@ -101,7 +101,73 @@ static PyObject *error_rows(PyObject *m, PyObject *unused)
     return list;
 }
 
+/* --- the cell language ---------------------------------------------------- */
+
+static const char *const cell_keywords[] = {
+#define TOKEN(id, text)
+#define KEYWORD(id, text) text,
+#define PUNCTUATION(id, text)
+#include "lang/token.def"
+#undef TOKEN
+#undef KEYWORD
+#undef PUNCTUATION
+    NULL};
+
+static const char *const cell_builtins[] = {
+#define BUILTIN(id, name, signature, check, doc) name,
+#include "lang/builtins.def"
+#undef BUILTIN
+    NULL};
+
+/* code, meaning, a cell that shows it ("" for none), the cell put right */
+static const char *const cell_errors[][4] = {
+#define DIAGNOSTIC(id, code, cls, doc, example, fixed)                         \
+    {code, doc, example, fixed},
+#include "lang/diagnostics.def"
+#undef DIAGNOSTIC
+    {NULL}};
+
+static PyObject *texts(const char *const *words)
+{
+    PyObject *list = PyList_New(0);
+    for (; list && *words; words++) {
+        PyObject *text = PyUnicode_FromString(*words);
+        if (!text || PyList_Append(list, text) < 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(text);
+    }
+    return list;
+}
+
+static PyObject *keywords_of_cells(PyObject *m, PyObject *unused)
+{
+    return texts(cell_keywords);
+}
+
+static PyObject *builtins_of_cells(PyObject *m, PyObject *unused)
+{
+    return texts(cell_builtins);
+}
+
+static PyObject *errors_of_cells(PyObject *m, PyObject *unused)
+{
+    PyObject *list = PyList_New(0);
+    for (int i = 0; list && cell_errors[i][0]; i++) {
+        const char *const *e = cell_errors[i];
+        PyObject *r = Py_BuildValue("(ssss)", e[0], e[1], e[2], e[3]);
+        if (!r || PyList_Append(list, r) < 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(r);
+    }
+    return list;
+}
+
 static PyMethodDef functions[] = {
+    {"_cell_keywords", keywords_of_cells, METH_NOARGS, NULL},
+    {"_cell_builtins", builtins_of_cells, METH_NOARGS, NULL},
+    {"_cell_errors", errors_of_cells, METH_NOARGS, NULL},
     {"_op_rows", op_rows, METH_NOARGS, NULL},
     {"_layer_rows", layer_rows, METH_NOARGS, NULL},
     {"_error_rows", error_rows, METH_NOARGS, NULL},
