@@ -15,6 +15,7 @@ EXTRA_DIST += \
 	%reldir%/python/samples.py \
 	%reldir%/python/test_autograd.py \
 	%reldir%/python/test_error_codes.py \
+	%reldir%/python/test_library.py \
 	%reldir%/python/test_nn.py \
 	%reldir%/python/test_ops.py \
 	%reldir%/python/test_package.py \
