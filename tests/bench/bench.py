@@ -179,7 +179,7 @@ def main(argv):
         wanted = [w for w in options.rows.split(",") if w]
         names = [n for n in ROWS if not wanted or any(w in n for w in wanted)]
         results = library_rows(names, options, peaks)
-        for r in kernels.measure_all(wanted):
+        for r in kernels.measure_all(wanted, TUNED):
             results.append(r)
             show(r)
     finally:

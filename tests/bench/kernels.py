@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Rows against ipykernel, through jupyter_client, and import and memory rows."""
+import os
 import statistics
 import subprocess
 import sys
@@ -10,14 +11,31 @@ from jupyter_client.manager import KernelManager
 PRINT = {"rustorch": 'for (int i = 0; i < 20000; i++) { printf("line %d\\n", i); }',
          "python3": "for i in range(20000): print('line', i)"}
 EMPTY = {"rustorch": "1;", "python3": "1;"}
+# What cells compute, against the same loop in ipykernel with PyTorch: name, repetitions, and per
+# kernel what makes the operands and what is timed.
+CELLS = (
+    ("sigmoid(a*b+c) 1e6 in a cell", 200, {
+        "rustorch": ("Tensor a = randn(1000, 1000), b = randn(1000, 1000), c = randn(1000, 1000);"
+                     "Tensor y = a; no_grad {{ y = sigmoid(a * b + c); }}",
+                     "for (int i = 0; i < {n}; i++) {{ y = sigmoid(a * b + c); }}"),
+        "python3": ("a, b, c = (torch.randn(1000, 1000) for _ in range(3))",
+                    "for i in range({n}): y = torch.sigmoid(a * b + c)")}),
+    ("chain of 1000 in a cell", 20, {
+        "rustorch": ("Tensor b = ones(10); b.requires_grad_(true); Tensor y = b;",
+                     "for (int k = 0; k < {n}; k++) {{ y = ones(10); "
+                     "for (int i = 0; i < 1000; i++) {{ y = y * b; }} y.sum().backward(); }}"),
+        "python3": ("b = torch.ones(10, requires_grad=True)",
+                    "for k in range({n}):\n y = torch.ones(10)\n for i in range(1000): y = y * b\n"
+                    " y.sum().backward()")}),
+)
 
 
 class Kernel:
-    def __init__(self, name):
+    def __init__(self, name, env=None):
         self.name = name
         begin = time.perf_counter()
         self.manager = KernelManager(kernel_name=name)
-        self.manager.start_kernel()
+        self.manager.start_kernel(env=env)
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.kernel_info()
@@ -35,7 +53,9 @@ class Kernel:
                     and msg["content"].get("execution_state") == "idle"):
                 break
         elapsed = (time.perf_counter() - begin) * 1e6
-        self.client.get_shell_msg(timeout=60)
+        reply = self.client.get_shell_msg(timeout=60)["content"]
+        if reply["status"] != "ok":
+            raise RuntimeError(f"{self.name}: {code}: {reply.get('evalue')}")
         return elapsed
 
     def queue(self, n):
@@ -93,6 +113,23 @@ def kernel_rows(rounds=5):
         yield compared(row, "ipykernel", found["rustorch"], found["python3"])
 
 
+def cell_rows(tuned, rounds=7):
+    kernels = {name: Kernel(name, dict(os.environ, OMP_NUM_THREADS="2", RT_NUM_THREADS="2", **extra))
+               for name, extra in (("rustorch", {}), ("python3", tuned))}
+    kernels["python3"].run("import torch; torch.set_num_threads(2)")
+    for row, n, code in CELLS:
+        found = {name: [] for name in kernels}
+        for name, k in kernels.items():
+            k.run(code[name][0].format())
+            k.run(code[name][1].format(n=2))
+        for _ in range(rounds):
+            for name, k in kernels.items():
+                found[name].append(k.run(code[name][1].format(n=n)) / n)
+        yield compared(row, "torch", found["rustorch"], found["python3"])
+    for k in kernels.values():
+        k.close()
+
+
 def import_rows(rounds=5):
     # Not getrusage: its maximum begins with the parent's memory before exec.
     code = ("import time; b = time.perf_counter(); import {0}; t = time.perf_counter() - b; "
@@ -108,8 +145,11 @@ def import_rows(rounds=5):
     yield compared("resident memory after import (KB)", "torch", found["rustorch"][1], found["torch"][1])
 
 
-def measure_all(wanted):
-    """Only when all rows, or rows named kernel, cells or import, are wanted."""
+def measure_all(wanted, tuned):
+    """Only when all rows, or rows named kernel, cell or import, are wanted. `tuned`: the peer's
+    environment."""
+    if not wanted or any(w in row for w in wanted for row, _, _ in CELLS):
+        yield from cell_rows(tuned)
     if not wanted or any(w in "kernel execute printed queued memory" for w in wanted):
         yield from kernel_rows()
     if not wanted or any(w in "import resident" for w in wanted):
