@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INPUT_TICK_MS = 50, CACHE_SHARED = 32 << 20 };
+enum { INPUT_TICK_MS = 50 };
 
 /* The one session of this process. */
 typedef struct compute {
@@ -349,20 +349,8 @@ static void introduce(compute *c)
     send_symbols(c);
 }
 
-/* Memory that waits for reuse would be shared with the twin, and copied page
- * by page when it is reused; fresh memory is cheaper. */
-static void shed_cache(void)
-{
-    rt_memory_stats stats;
-    rt_memory_read_stats(&stats);
-    if (stats.cached > CACHE_SHARED) {
-        rt_memory_empty_cache();
-    }
-}
-
 static void keep_checkpoint(compute *c)
 {
-    shed_cache();
     json_t *request = json_loadb(c->inbox.data, c->inbox.size, 0, NULL);
     if (request && kernel_twin_make(request)) {
         introduce(c);   /* this is the twin, and it has taken over */

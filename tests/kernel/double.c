@@ -56,15 +56,6 @@ void rt_interrupt(void)
     interrupted = 1;
 }
 
-void rt_memory_read_stats(rt_memory_stats *out)
-{
-    *out = (rt_memory_stats){0};
-}
-
-void rt_memory_empty_cache(void)
-{
-}
-
 void rt_interrupt_clear(void)
 {
     interrupted = 0;
