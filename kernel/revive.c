@@ -5,6 +5,7 @@
 
 #include "kernel/log.h"
 #include "kernel/text.h"
+#include "kernel/twin.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -49,6 +50,20 @@ void kernel_trim_checkpoints(kernel_router *r)
     }
 }
 
+/* Once, until a checkpoint is made again. */
+static void tell_large(kernel_router *r, int64_t bytes)
+{
+    char now[KERNEL_SIZE_TEXT], limit[KERNEL_SIZE_TEXT];
+    if (!r->told_large) {
+        kernel_size_text(now, bytes);
+        kernel_size_text(limit, KERNEL_TWIN_LIMIT);
+        set_notice(r, kernel_format("note: tensors take %s: above %s no "
+                                    "checkpoints are made, for they would slow "
+                                    "every cell down.\n", now, limit));
+    }
+    r->told_large = true;
+}
+
 void kernel_take_checkpoint(kernel_router *r, kernel_note *n)
 {
     json_t *o = json_loadb(n->text, n->size, 0, NULL);
@@ -66,6 +81,9 @@ void kernel_take_checkpoint(kernel_router *r, kernel_note *n)
                 .us = json_real_value(json_object_get(o, "us"))});
         n->fd[0] = -1;
         kernel_trim_checkpoints(r);
+        r->told_large = false;
+    } else if (json_object_get(o, "skipped")) {
+        tell_large(r, json_integer_value(json_object_get(o, "skipped")));
     } else {
         set_notice(r, kernel_format("note: no checkpoint could be made: %s.\n",
                                     error ? error : "no reason given"));

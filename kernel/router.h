@@ -54,6 +54,7 @@ typedef struct kernel_router {
     char *cause, *record;    /* of the last death */
     kernel_checkpoints checkpoints;
     bool making;             /* the newest has been asked for */
+    bool told_large;         /* that tensors are too large for checkpoints */
     int done_cell, done_seq; /* whose end the session's state is */
     int lost_seq;            /* done_seq at the last death */
     bool undoing;            /* the process was ended to take cells back */

@@ -6,6 +6,7 @@
 #include "kernel/log.h"
 #include "kernel/output.h"
 #include "kernel/supervise.h"
+#include "runtime/rustorch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -145,10 +146,31 @@ static void answer_failure(json_t *request)
     }
 }
 
+/* Beyond this much in tensors a twin costs more than it is worth by default:
+ * the next cell's first write to each page copies it, and huge pages split. */
+static bool too_large(json_t *request)
+{
+    rt_memory_stats stats;
+    rt_memory_read_stats(&stats);
+    if (stats.allocated <= KERNEL_TWIN_LIMIT) {
+        return false;
+    }
+    json_object_set_new(request, "skipped", json_integer(stats.allocated));
+    char *text = json_dumps(request, JSON_COMPACT);
+    if (text) {
+        kernel_output_send(KERNEL_LINK_TWIN, text, strlen(text));
+        free(text);
+    }
+    return true;
+}
+
 bool kernel_twin_make(json_t *request)
 {
     int link[2];
     bury();
+    if (too_large(request)) {
+        return false;
+    }
     double begun = microseconds();
     pid_t pid = -1;
     if (!kernel_link_pair(link)) {

@@ -51,6 +51,11 @@ const char *rt_version(void)
     return "0.0-double";
 }
 
+void rt_memory_read_stats(rt_memory_stats *out)
+{
+    *out = (rt_memory_stats){0};
+}
+
 void rt_interrupt(void)
 {
     interrupted = 1;

@@ -289,3 +289,17 @@ def test_dropped_twins_do_not_pile_up(fresh):
         fresh.run(cell("set", f"v{i}", i))
     wait_twins(fresh, 3)
     assert len(family(fresh.pid)) <= 6      # one may be just ending
+
+
+@pytest.mark.skipif(KERNEL != "rustorch", reason="needs tensors")
+def test_above_the_limit_no_checkpoint_is_made_and_that_is_said_once(fresh):
+    fresh.run("int small = 7;")
+    wait_twins(fresh, 2)
+    fresh.run("Tensor big = zeros(160, 1024, 1024);")
+    first = text(fresh.run("int after = 1;")[1], "stderr")
+    second = text(fresh.run("int later = 2;")[1], "stderr")
+    assert "no checkpoints are made" in first
+    assert "no checkpoints are made" not in second
+    crash(fresh)
+    reply, _ = fresh.run("small")
+    assert reply["status"] == "ok"
