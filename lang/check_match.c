@@ -93,7 +93,8 @@ static void place(lang__checker *c, lang__fit *m, const lang__param *p,
     m->fitting += cost != LANG__NEVER;
     if (cost == LANG__NEVER)
         problem(c, m, LANG__D_TYPE, value->span,
-                lang__arena_format(c->arena, "`%s` wants %s%s, not %s", p->name,
+                lang__arena_format(c->arena, "`%s` wants %s%s, not %s",
+                                   strcmp(p->name, "self") ? p->name : "input",
                                    lang__say(c, lang__match_type(m, p)),
                                    p->optional ? " or None" : "",
                                    lang__say(c, value->type)));

@@ -222,8 +222,8 @@ static lang__expr *unexpected(lang__parser *p)
         at.start = at.end;
     }
     lang__expr *e = bad(p);
-    lang__syntax(p, LANG__D_SYNTAX, at, "expected a value, found %s",
-                 lang__found_text(p, t));
+    lang__stumble(p, at, "expected a value, found %s",
+                  lang__found_text(p, t));
     return e;
 }
 

@@ -48,6 +48,11 @@ int lang__closing(const lang__parser *p, int open);
 lang__diagnostic *lang__syntax(lang__parser *p, lang__diagnostic_id id,
                                lang__span span, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same where the next token did not fit; a word or sign that another
+ * language would have there is named instead, with what to write. */
+lang__diagnostic *lang__stumble(lang__parser *p, lang__span at,
+                                const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 void lang__syntax_help(lang__parser *p, lang__diagnostic *d,
                        const char *format, ...)
     __attribute__((format(printf, 3, 4)));

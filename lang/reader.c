@@ -63,6 +63,59 @@ int lang__closing(const lang__parser *p, int open)
     return p->count - 1;
 }
 
+/* --- habits of other languages --------------------------------------------- */
+
+#define STATEMENT(word, help) {word, help, true},
+#define EXPRESSION(word, help) {word, help, false},
+static const struct { const char *word, *help; bool statement; } foreign[] = {
+#include "lang/foreign.def"
+};
+#undef STATEMENT
+#undef EXPRESSION
+
+const char *lang__foreign_help(const char *word, bool statement)
+{
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        if (foreign[i].statement == statement && !strcmp(foreign[i].word, word))
+            return foreign[i].help;
+    }
+    return NULL;
+}
+
+/* Where the parser stumbled: a word that other languages have, in front of it
+ * or there. */
+static const lang__token *foreign_word(const lang__parser *p)
+{
+    for (int i = p->at; i >= 0 && i >= p->at - 2; i--) {
+        const lang__token *t = &p->tokens[i];
+        if (t->kind == T_NAME && lang__foreign_help(t->text, false))
+            return t;
+    }
+    return NULL;
+}
+
+static const char *habit_help(const lang__parser *p)
+{
+    const lang__token *t = &p->tokens[p->at];
+    const lang__token *before = p->at > 0 ? t - 1 : NULL;
+    bool value = t->kind == T_STRING || t->kind == T_INT ||
+                 t->kind == T_FLOAT || t->kind == T_NAME;
+    if (t->kind == T_COLON)
+        return "blocks stand in braces: if (x > 0) { ... }, "
+               "for (int i : range(3)) { ... }";
+    if (t->kind == T_FOR)
+        return "write a loop, list.push(x) in it; tensors need none: x * x";
+    if (!before || before->kind != T_NAME || t->first || !value)
+        return NULL;
+    if (t->kind == T_STRING && !strcmp(before->text, "f"))
+        return "use format(\"%v and %v\", a, b), or print(a, b)";
+    const lang__token *start = p->at > 1 ? t - 2 : NULL;
+    if (start && start->kind != T_SEMICOLON && start->kind != T_LBRACE &&
+        start->kind != T_RBRACE && !before->first)
+        return NULL;
+    return "arguments stand in parentheses: print(\"text\", x)";
+}
+
 /* --- errors --------------------------------------------------------------- */
 
 lang__diagnostic *lang__syntax(lang__parser *p, lang__diagnostic_id id,
@@ -92,6 +145,29 @@ void lang__syntax_help(lang__parser *p, lang__diagnostic *d,
     lang__report_help(p->errors, d, "%s", text);
 }
 
+lang__diagnostic *lang__stumble(lang__parser *p, lang__span at,
+                                const char *format, ...)
+{
+    const lang__token *word = foreign_word(p);
+    const char *help = word ? lang__foreign_help(word->text, false)
+                            : habit_help(p);
+    lang__diagnostic *d;
+    if (word) {
+        d = lang__syntax(p, LANG__D_NOT_IN_LANGUAGE, word->span,
+                         "`%s` is not part of the language", word->text);
+    } else {
+        char text[512];
+        va_list args;
+        va_start(args, format);
+        vsnprintf(text, sizeof text, format, args);
+        va_end(args);
+        d = lang__syntax(p, LANG__D_SYNTAX, at, "%s", text);
+    }
+    if (help)
+        lang__syntax_help(p, d, "%s", help);
+    return d;
+}
+
 /* "`foo`", "the end of the cell": what stands there. */
 const char *lang__found_text(lang__parser *p, const lang__token *t)
 {
@@ -110,8 +186,8 @@ bool lang__expect(lang__parser *p, int kind, const char *where)
         at = lang__last_span(p);
         at.start = at.end;
     }
-    lang__syntax(p, LANG__D_SYNTAX, at, "expected %s %s, found %s",
-                 lang__token_text(kind), where, lang__found_text(p, t));
+    lang__stumble(p, at, "expected %s %s, found %s", lang__token_text(kind),
+                  where, lang__found_text(p, t));
     return false;
 }
 
@@ -130,21 +206,4 @@ bool lang__enter(lang__parser *p)
 void lang__leave(lang__parser *p)
 {
     p->depth--;
-}
-
-#define STATEMENT(word, help) {word, help, true},
-#define EXPRESSION(word, help) {word, help, false},
-static const struct { const char *word, *help; bool statement; } foreign[] = {
-#include "lang/foreign.def"
-};
-#undef STATEMENT
-#undef EXPRESSION
-
-const char *lang__foreign_help(const char *word, bool statement)
-{
-    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
-        if (foreign[i].statement == statement && !strcmp(foreign[i].word, word))
-            return foreign[i].help;
-    }
-    return NULL;
 }

@@ -43,10 +43,8 @@ void lang__end_statement(lang__parser *p)
         p->panic = false;          /* as if it were there */
         return;
     }
-    lang__syntax(p, LANG__D_SYNTAX, t->span,
-                 t->kind == T_NAME ? "expected `;` before `%s`"
-                                   : "expected `;` before %s",
-                 t->kind == T_NAME ? t->text : lang__token_text(t->kind));
+    lang__stumble(p, t->span, "expected `;` before %s",
+                  lang__found_text(p, t));
 }
 
 static bool begins_statement(const lang__token *t)
@@ -470,7 +468,8 @@ static bool foreign(lang__parser *p)
                                          : NULL;
     if (!help)
         return false;
-    if (next->kind != T_NAME && next->kind != T_LBRACE &&
+    bool condition = next->kind == T_LPAREN && !strcmp(t->text, "elif");
+    if (next->kind != T_NAME && next->kind != T_LBRACE && !condition &&
         (next->kind != T_SEMICOLON || strcmp(t->text, "pass")))
         return false;
     lang__diagnostic *d = lang__syntax(p, LANG__D_NOT_IN_LANGUAGE, t->span,

@@ -33,7 +33,7 @@ static rt_status read_options(options *o, const rt__call *c, int first,
     return RT_OK;
 }
 
-static rt_status check_sizes(const rt__call *c, int ndim, const int64_t *shape)
+rt_status rt__check_sizes(const rt__call *c, int ndim, const int64_t *shape)
 {
     char text[96];
     for (int d = 0; d < ndim; d++) {
@@ -101,7 +101,7 @@ static rt_status make(rt__call *c, const options *o, int ndim,
                       const int64_t *shape, const rt_value *v)
 {
     uint64_t bits = 0;
-    rt_status s = check_sizes(c, ndim, shape);
+    rt_status s = rt__check_sizes(c, ndim, shape);
     if (s == RT_OK && v) {
         s = encode(&bits, c, v, o->dtype);
     }

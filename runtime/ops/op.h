@@ -111,6 +111,8 @@ rt_dtype rt__result_type(const rt_tensor *a, const rt_tensor *b);
 /* Variadic: the op's first n arguments as rt_value; one tensor result, new
  * reference. E.g. rt__op1(RT_OP_mul, &out, err, 2, RT_V_TENSOR(a), ...) */
 rt_status rt__op1(rt_op_id id, rt_tensor **out, rt_error *err, int n, ...);
+/* Fails in the op's own name when a size is negative. */
+rt_status rt__check_sizes(const rt__call *c, int ndim, const int64_t *shape);
 /* The same through an array, all results. */
 rt_status rt__opn(rt_op_id id, rt_value *results, rt_error *err,
                   const rt_value *args, int n);

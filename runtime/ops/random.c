@@ -14,11 +14,15 @@ static rt_status make(rt__call *c, rt_value size, int first, rt_dtype otherwise)
 {
     rt_value dtype = c->a[first + 1];
     rt_tensor *t = NULL;
+    rt_status s = rt__check_sizes(c, size.count, size.ints);
+    if (s) {
+        return s;
+    }
     if (dtype.kind != RT_K_DTYPE && otherwise != RT_DTYPE_NONE) {
         dtype = RT_V_DTYPE(otherwise);
     }
-    rt_status s = rt__op1(RT_OP_empty, &t, c->err, 4, size, dtype,
-                          c->a[first + 2], c->a[first + 3]);
+    s = rt__op1(RT_OP_empty, &t, c->err, 4, size, dtype,
+                c->a[first + 2], c->a[first + 3]);
     return s ? s : rt__result_steal(c, 0, t);
 }
 
