@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEPT = 20, MAX_COLUMNS = 2000 };
+/* Of a source line so many bytes are shown, and so many before the mark. */
+enum { KEPT = 20, SHOWN = 200, SHOWN_BEFORE = 80, MAX_COLUMNS = 2000 };
 
 static const lang__diagnostic_info infos[LANG__D_COUNT] = {
     {"", RT_OK, "", "", ""},
@@ -168,18 +169,21 @@ typedef struct mark {
 typedef struct line_view {
     const char *text;
     uint32_t start, size;
+    bool cut_before, cut_after;
     int number;
 } line_view;
 
 static mark mark_of(const line_view *v, lang__span span, const char *text)
 {
-    uint32_t from = span.start - v->start;
-    uint32_t to = span.end > span.start ? span.end - v->start : from;
+    uint32_t from = span.start > v->start ? span.start - v->start : 0;
+    uint32_t to = span.end > span.start && span.end > v->start
+                      ? span.end - v->start : from;
     if (from > v->size)
         from = v->size;
     if (to > v->size)
         to = v->size;
-    mark m = {cells(v->text, from), cells(v->text, to), text};
+    mark m = {v->cut_before + cells(v->text, from),
+              v->cut_before + cells(v->text, to), text};
     if (m.to <= m.from)
         m.to = m.from + 1;
     return m;
@@ -190,10 +194,10 @@ static void draw_source_line(canvas *c, const line_view *v, int digits)
     colour(c, "34");
     put(c, "   %*d |", digits, v->number);
     colour(c, "0");
-    put(c, " ");
+    put(c, v->cut_before ? " \u2026" : " ");
     for (uint32_t i = 0; i < v->size; i++)
         put_bytes(c, v->text[i] == '\t' ? " " : v->text + i, 1);
-    put(c, "\n");
+    put(c, v->cut_after ? "\u2026\n" : "\n");
 }
 
 /* "~ ^ ~": later marks in the array are drawn first, the main one last. */
@@ -250,6 +254,31 @@ static void draw_labels(canvas *c, const mark *marks, int n, int digits)
     }
 }
 
+static bool within_character(const line_view *v, uint32_t at)
+{
+    return at < v->size && ((unsigned char)v->text[at] & 0xC0) == 0x80;
+}
+
+/* Leaves of a long line what is around byte `at`. */
+static void narrow(line_view *v, uint32_t at)
+{
+    uint32_t from = at > SHOWN_BEFORE ? at - SHOWN_BEFORE : 0, size = SHOWN;
+    if (v->size <= SHOWN)
+        return;
+    if (from + SHOWN > v->size)
+        from = v->size - SHOWN;
+    while (within_character(v, from))
+        from++;
+    size = v->size - from < SHOWN ? v->size - from : SHOWN;
+    while (within_character(v, from + size))
+        size--;
+    v->cut_before = from > 0;
+    v->cut_after = from + size < v->size;
+    v->text += from;
+    v->start += from;
+    v->size = size;
+}
+
 static void draw_place(canvas *c, const lang__source *source,
                        const lang__diagnostic *item)
 {
@@ -258,8 +287,7 @@ static void draw_place(canvas *c, const lang__source *source,
     line_view v = {.number = lang__source_line(source, at)};
     v.text = lang__source_line_text(source, v.number, &v.size);
     v.start = source->lines[v.number - 1];
-    if (v.size > MAX_COLUMNS)
-        v.size = MAX_COLUMNS;
+    narrow(&v, at - v.start);
     int digits = snprintf(NULL, 0, "%d", v.number);
     mark marks[LANG__MAX_LABELS + 1] = {mark_of(&v, item->span, NULL)};
     int n = 1;

@@ -266,8 +266,15 @@ lang__site *lang__site_new(lang__emitter *e, int *index)
     lang__site *site = LANG__NEW(e->arena, lang__site);
     site->span = e->span;
     *index = 0;
-    if (r->nsites >= MAX_SITES)
-        lang__compile_fail(e, RT_E_LIMIT, "a cell with too many calls");
+    if (r->nsites >= MAX_SITES) {
+        bool first = !e->status;
+        lang__compile_fail(e, RT_E_LIMIT,
+                           "a cell or function with more than %d calls",
+                           MAX_SITES);
+        if (first)
+            rt_error_help(e->err, "run it as several cells, or put parts of "
+                                  "it into functions");
+    }
     if (e->status || e->arena->failed ||
         !room_for(e, &r->sites, &e->site_room, r->nsites + 1,
                   sizeof *r->sites))

@@ -7,6 +7,8 @@
 
 #include "lang/compiler.h"
 
+enum { LANG__RECENT_NAMES = 8 };
+
 /* Words whose jump distance is not known yet. */
 typedef struct lang__jumps {
     int *at;
@@ -31,6 +33,8 @@ typedef struct lang__emitter {
     int register_room;
     int *free_registers[2];   /* by class: payload, counted */
     int nfree[2], free_room[2];
+    int recent[LANG__RECENT_NAMES];   /* sites of names used last */
+    unsigned next_recent;
     lang__loop *loop;
     int *guards;              /* registers of the no_grad blocks we are in */
     int nguards;

@@ -46,10 +46,12 @@ static void stand(lang__parser *p, lang__expr *e, const lang__expr *child)
     e->height = (uint16_t)(child->height + 1);
     if (e->height <= LANG__MAX_CHAIN)
         return;
-    lang__syntax(p, LANG__D_NESTING, lang__peek(p, 0)->span,
-                 "more than %d operations on one another in one expression",
-                 LANG__MAX_CHAIN);
-    p->at = p->count - 1;
+    lang__diagnostic *d = lang__syntax(
+        p, LANG__D_NESTING, lang__peek(p, 0)->span,
+        "more than %d operations on one another in one expression",
+        LANG__MAX_CHAIN);
+    lang__syntax_help(p, d, "a loop, or several statements, can do the same");
+    lang__give_up(p);
     e->height = 0;
 }
 

@@ -25,6 +25,7 @@ typedef struct lang__parser {
     int count, at;
     int depth;
     bool panic;
+    bool lost;                /* nothing more is reported */
     bool in_function, in_module, in_block, in_rust;
 } lang__parser;
 
@@ -59,6 +60,8 @@ void lang__syntax_help(lang__parser *p, lang__diagnostic *d,
 /* False (and reported) when nested too deeply; else pair with lang__leave. */
 bool lang__enter(lang__parser *p);
 void lang__leave(lang__parser *p);
+/* Ends the reading where no way to go on is sensible. */
+void lang__give_up(lang__parser *p);
 
 /* --- expressions (never NULL; BAD after an error) --- */
 lang__expr *lang__new_expr(lang__parser *p, lang__expr_kind kind,

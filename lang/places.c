@@ -121,8 +121,21 @@ void lang__named(lang__emitter *e, const lang__expr *x, lang__opcode payload,
                   lang__opcode object, int reg, const char *name)
 {
     int index;
-    lang__site *site = lang__site_for(e, x, &index);
-    site->global = lang__entry(e, name);
+    lang__global *global = lang__entry(e, name);
+    bool found = false;
+    /* The machine looks at no more of such a site than at the name: uses of
+     * one name near one another share it. */
+    for (int i = 0; i < LANG__RECENT_NAMES && !found; i++) {
+        index = e->recent[i];
+        found = global && index < e->routine->nsites &&
+                e->routine->sites[index]->global == global &&
+                e->routine->sites[index]->expr &&
+                e->routine->sites[index]->expr->kind == E_GLOBAL;
+    }
+    if (!found) {
+        lang__site_for(e, x, &index)->global = global;
+        e->recent[e->next_recent++ % LANG__RECENT_NAMES] = index;
+    }
     lang__emit(e, counted(x) ? object : payload, reg, index, 0);
 }
 

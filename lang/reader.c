@@ -121,7 +121,7 @@ static const char *habit_help(const lang__parser *p)
 lang__diagnostic *lang__syntax(lang__parser *p, lang__diagnostic_id id,
                                lang__span span, const char *format, ...)
 {
-    if (p->panic)
+    if (p->panic || p->lost)
         return NULL;
     p->panic = true;
     char text[512];
@@ -197,10 +197,20 @@ bool lang__enter(lang__parser *p)
         p->depth++;
         return true;
     }
-    lang__syntax(p, LANG__D_NESTING, lang__peek(p, 0)->span,
-                 "nested more than %d levels deep", LANG__MAX_NESTING);
-    p->at = p->count - 1;        /* no way to go on sensibly */
+    lang__diagnostic *d = lang__syntax(p, LANG__D_NESTING,
+                                       lang__peek(p, 0)->span,
+                                       "nested more than %d levels deep",
+                                       LANG__MAX_NESTING);
+    lang__syntax_help(p, d, "name inner parts: a variable or a function for "
+                            "each");
+    lang__give_up(p);
     return false;
+}
+
+void lang__give_up(lang__parser *p)
+{
+    p->at = p->count - 1;
+    p->lost = true;
 }
 
 void lang__leave(lang__parser *p)

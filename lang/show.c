@@ -9,6 +9,8 @@
 #include <time.h>
 
 static const double REDRAW = 0.2;    /* seconds between two pictures */
+/* A longer view of a value keeps so much of its beginning and of its end. */
+enum { VIEW_MOST = 256 * 1024, VIEW_KEPT = 4000 };
 
 /* --- bundles ------------------------------------------------------------------ */
 
@@ -267,6 +269,31 @@ static rt_status html_of(char **out, lang__value v, rt_error *err)
     return RT_OK;
 }
 
+/* Where a character begins, at `at` or before it. */
+static size_t character_start(const char *text, size_t at)
+{
+    while (at && ((unsigned char)text[at] & 0xC0) == 0x80)
+        at--;
+    return at;
+}
+
+/* Takes the middle out of a text too long to look at. */
+static void shorten(lang__writer *w)
+{
+    if (w->failed || w->size <= VIEW_MOST)
+        return;
+    size_t size = w->size;
+    size_t from = character_start(w->data, VIEW_KEPT);
+    size_t tail = character_start(w->data, size - VIEW_KEPT);
+    lang__writer whole = *w;
+    *w = (lang__writer){0};
+    lang__write_n(w, whole.data, from);
+    lang__write_format(w, "\n[... %zu bytes are left out of this view, print() "
+                       "writes all of them ...]\n", tail - from);
+    lang__write_n(w, whole.data + tail, size - tail);
+    lang__writer_dispose(&whole);
+}
+
 rt_status lang__render_value(lang_bundle *out, lang__value v, rt_error *err)
 {
     lang__writer w = {0};
@@ -281,6 +308,7 @@ rt_status lang__render_value(lang_bundle *out, lang__value v, rt_error *err)
         history_text(&w, &v.record->history);
     else
         status = lang__write_value(&w, v, true, err);
+    shorten(&w);
     if (!status)
         status = lang__writer_take(&w, &text, err);
     lang__writer_dispose(&w);
