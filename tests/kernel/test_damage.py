@@ -11,7 +11,7 @@ import uuid
 
 import pytest
 import zmq
-from client import drain, types
+from client import TIMEOUT, drain, types
 from dialect import cell
 
 CHANNELS = ("shell", "control")
@@ -57,7 +57,7 @@ def test_a_bad_signature_is_dropped(kernel, raw, channel):
     raw[channel].send_multipart(frames(kernel, key=b"another"))
     assert silent(raw[channel])
     raw[channel].send_multipart(good)     # none of them spoilt the true one
-    assert raw[channel].poll(5000)
+    assert raw[channel].poll(1000 * TIMEOUT)
     still_serves(kernel)
 
 
@@ -80,7 +80,7 @@ def test_damaged_frames_are_dropped(kernel, raw, channel):
 def test_a_replay_is_answered_once(kernel, raw):
     good = frames(kernel)
     raw["shell"].send_multipart(good)
-    assert raw["shell"].poll(5000)
+    assert raw["shell"].poll(1000 * TIMEOUT)
     raw["shell"].recv_multipart()
     raw["shell"].send_multipart(good)
     raw["control"].send_multipart(good)
@@ -90,7 +90,7 @@ def test_a_replay_is_answered_once(kernel, raw):
 
 def test_extra_routing_frames_and_buffers_are_carried_or_ignored(kernel, raw):
     raw["shell"].send_multipart([b"one", b"two", *frames(kernel), b"buffer", b"buffer"])
-    assert raw["shell"].poll(5000)
+    assert raw["shell"].poll(1000 * TIMEOUT)
     assert raw["shell"].recv_multipart()[:3] == [b"one", b"two", b"<IDS|MSG>"]
 
 
@@ -99,7 +99,7 @@ def test_extra_routing_frames_and_buffers_are_carried_or_ignored(kernel, raw):
 def test_unreadable_content_gets_an_error_reply(kernel, raw, content):
     for msg_type in ("execute_request", "complete_request"):
         raw["shell"].send_multipart(frames(kernel, msg_type, content))
-        assert raw["shell"].poll(5000)
+        assert raw["shell"].poll(1000 * TIMEOUT)
         reply = raw["shell"].recv_multipart()
         body = json.loads(reply[5])
         assert body["status"] == "error" and body["evalue"].startswith(msg_type)
@@ -122,7 +122,7 @@ def test_unknown_header_fields_come_back_in_the_parent(kernel, raw):
                   version="9.9", subshell_id=None, extra={"a": [1, 2.50]})
     sent = frames(kernel, header=header)
     raw["shell"].send_multipart(sent)
-    assert raw["shell"].poll(5000)
+    assert raw["shell"].poll(1000 * TIMEOUT)
     assert raw["shell"].recv_multipart()[3] == sent[2]
 
 

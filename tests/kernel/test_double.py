@@ -5,7 +5,7 @@ import signal
 
 import pytest
 import zmq
-from client import Kernel, text, types, wait_gone
+from client import TIMEOUT, Kernel, text, types, wait_gone
 
 
 def test_raw_output_of_fd_1_belongs_to_its_cell(double):
@@ -90,7 +90,7 @@ def test_a_stopped_client_costs_the_others_nothing():
             deaf.setsockopt(zmq.RCVBUF, 4096)
             deaf.subscribe(b"")
             deaf.connect(f"tcp://127.0.0.1:{k.km.iopub_port}")
-            assert deaf.poll(5000)
+            assert deaf.poll(1000 * TIMEOUT)
             msg_id = k.kc.execute("count 100000000")
             k.wait_for(msg_id, "stream")
             assert k.ask("kernel_info_request", channel="control")["status"] == "ok"

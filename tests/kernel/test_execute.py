@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """execute_request: its flags, the order of messages, what errors do to the queue."""
-from client import text, types
+import time
+
+from client import TIMEOUT, text, types
 from dialect import cell
 
 
@@ -10,11 +12,12 @@ def value_of(outputs):
 
 
 def test_messages_come_in_order_and_name_their_request(kernel):
+    kernel.settle()
     msg_id = kernel.kc.execute(cell("hello"))
     reply = kernel.reply(msg_id)
     seen = []
     while not seen or seen[-1][1] != "idle":
-        m = kernel.kc.get_iopub_msg(timeout=5)
+        m = kernel.kc.get_iopub_msg(timeout=TIMEOUT)
         assert m["parent_header"]["msg_id"] == msg_id
         seen.append((m["msg_type"], m["content"].get("execution_state")))
     assert seen == [("status", "busy"), ("execute_input", None), ("stream", None),
@@ -30,9 +33,11 @@ def test_stdout_and_stderr_keep_their_order(kernel):
 
 
 def test_twenty_thousand_lines_arrive_whole_in_order_in_few_messages(kernel):
+    began = time.time()
     _, outputs = kernel.run(cell("count", 20000))
     assert text(outputs) == "".join(f"line {i}\n" for i in range(20000))
-    assert types(outputs).count("stream") <= 20
+    # One when 64 KiB are full, or each 50 ms of a slow machine.
+    assert types(outputs).count("stream") <= 20 + 20 * (time.time() - began)
 
 
 def test_a_result_has_the_count_of_its_cell(kernel):
@@ -92,15 +97,14 @@ def test_an_error_is_said_once_and_keeps_variables(kernel):
 
 
 def queue_three(kernel, stop):
-    ids = [kernel.kc.execute(cell("slow_fail"), stop_on_error=stop),
+    """The first waits for an answer until the others have arrived, then fails."""
+    ids = [kernel.kc.execute(cell("held_fail"), stop_on_error=stop, allow_stdin=True),
            kernel.kc.execute(cell("hello")), kernel.kc.execute(cell("hello"))]
-    info = kernel.kc.kernel_info()
-    replies = {}
-    while len(replies) < 4:
-        m = kernel.kc.get_shell_msg(timeout=5)
-        replies[m["parent_header"]["msg_id"]] = m["content"]
-    outputs = [types(kernel.outputs(i)) for i in ids]
-    return [replies[i]["status"] for i in ids], outputs, replies[info]["status"]
+    kernel.kc.get_stdin_msg(timeout=TIMEOUT)
+    info = kernel.ask("kernel_info_request")
+    kernel.kc.input("go")
+    replies = [kernel.reply(i)["status"] for i in ids]
+    return replies, [types(kernel.outputs(i)) for i in ids], info["status"]
 
 
 def test_stop_on_error_aborts_waiting_cells_and_nothing_else(kernel):

@@ -14,7 +14,7 @@ BUILD = pathlib.Path(os.environ.get("RUSTORCH_BUILDDIR", "build")).resolve()
 def make(target, prefix):
     quiet = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
     done = subprocess.run(["make", "-s", "-C", str(BUILD), target, f"prefix={prefix}"], env=quiet,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=200)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=280)
     assert done.returncode == 0, done.stdout[-2000:]
 
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Interrupts, crashes, shutdown, transports, and the death of the parent."""
+import contextlib
 import json
 import os
 import pathlib
+import queue
 import signal
 import stat
 import subprocess
@@ -10,7 +12,7 @@ import sys
 import time
 
 import pytest
-from client import Kernel, text, types, wait_gone
+from client import TIMEOUT, Kernel, text, types, wait_gone
 from dialect import KERNEL, cell
 
 
@@ -27,14 +29,13 @@ def test_an_interrupt_ends_an_endless_loop_and_keeps_variables(kernel, by):
     pid = kernel.compute_pid()
     msg_id = kernel.spin()
     waiting = kernel.kc.execute(cell("hello"))
-    began = time.time()
+    kernel.received()
     if by == "signal":
         kernel.km.interrupt_kernel()
     else:
         assert kernel.ask("interrupt_request", channel="control")["status"] == "ok"
     reply = kernel.reply(msg_id)
     assert reply["status"] == "error" and reply["ename"] == "KeyboardInterrupt"
-    assert time.time() - began < 1
     assert kernel.reply(waiting)["status"] == "aborted"
     assert types(kernel.outputs(msg_id)) == ["error"]
     assert kernel.outputs(waiting) == []
@@ -59,14 +60,14 @@ def test_fifty_interrupts_at_any_moment_lose_nothing(kernel):
         if i % 2:
             kernel.wait_for(msg_id, "execute_input")
         kernel.km.interrupt_kernel()
-        deadline = time.time() + 10
-        while True:     # an interrupt that came before its cell is a no-op
-            try:
+        deadline = time.time() + TIMEOUT
+        reply = None
+        while not reply:    # an interrupt that came before its cell is a no-op
+            with contextlib.suppress(queue.Empty):
                 reply = kernel.kc.get_shell_msg(timeout=0.2)["content"]
-                break
-            except Exception:
+            if not reply:   # by message: once answered, it cannot hit another
                 assert time.time() < deadline
-                kernel.km.interrupt_kernel()
+                kernel.ask("interrupt_request", channel="control")
         assert reply["ename"] == "KeyboardInterrupt"
         assert kernel.run(cell("hello"))[0]["status"] == "ok"
     assert value_of(kernel.run(cell("get", "kept"))[1]) == ["10"]
@@ -80,6 +81,7 @@ def test_without_checkpoints_sigsegv_is_an_error_and_a_fresh_session(fresh):
     count = fresh.run(cell("hello"))[0]["execution_count"]
     msg_id = fresh.spin()
     waiting = fresh.kc.execute(cell("hello"))
+    fresh.received()
     pid = fresh.compute_pid()
     os.kill(pid, signal.SIGSEGV)
     reply = fresh.reply(msg_id)
@@ -119,18 +121,18 @@ def test_shutdown_replies_publishes_and_ends_with_zero(fresh, channel, running):
     if running:
         fresh.spin()
     msg_id = fresh.send("shutdown_request", {"restart": True}, channel)
-    reply = getattr(fresh.kc, channel + "_channel").get_msg(timeout=5)
+    reply = getattr(fresh.kc, channel + "_channel").get_msg(timeout=TIMEOUT)
     assert reply["content"] == {"status": "ok", "restart": True}
     fresh.wait_for(msg_id, "shutdown_reply", restart=True)
     fresh.wait_for(msg_id, "status", execution_state="idle")
-    assert fresh.km.provisioner.process.wait(timeout=2) == 0
+    assert fresh.km.provisioner.process.wait(timeout=TIMEOUT) == 0
     wait_gone(compute)
 
 
 def test_sigterm_ends_both_processes(fresh):
     compute = fresh.compute_pid()
     os.kill(fresh.pid, signal.SIGTERM)
-    assert fresh.km.provisioner.process.wait(timeout=2) == 0
+    assert fresh.km.provisioner.process.wait(timeout=TIMEOUT) == 0
     wait_gone(compute)
 
 
@@ -146,9 +148,9 @@ import os, sys, time
 from jupyter_client.manager import KernelManager
 km = KernelManager(kernel_name=sys.argv[1])
 km.start_kernel()
-kc = km.client(); kc.start_channels(); kc.wait_for_ready(timeout=10)
+kc = km.client(); kc.start_channels(); kc.wait_for_ready(timeout=60)
 print(km.provisioner.pid, flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -158,7 +160,7 @@ def test_the_kernel_ends_with_the_process_that_started_it():
     pid = int(starter.stdout.readline())
     starter.kill()
     starter.wait()
-    wait_gone(pid, 1)
+    wait_gone(pid)
 
 
 # --- transports and start -----------------------------------------------------
@@ -180,7 +182,7 @@ def start_with(path, *more):
     program = json.loads(pathlib.Path(
         os.environ["JUPYTER_PATH"], "kernels", KERNEL, "kernel.json").read_text())["argv"][0]
     return subprocess.run([program, *more, "-f", str(path)], capture_output=True, text=True,
-                          timeout=10)
+                          timeout=TIMEOUT)
 
 
 def test_a_bad_connection_file_is_refused_with_a_reason(tmp_path, kernel):
@@ -205,6 +207,6 @@ def test_the_heart_beats_while_a_cell_runs(kernel):
         heart.linger = 0
         heart.connect(f"tcp://127.0.0.1:{kernel.km.hb_port}")
         heart.send(b"\x00any bytes\xff")
-        assert heart.poll(1000) and heart.recv() == b"\x00any bytes\xff"
+        assert heart.poll(1000 * TIMEOUT) and heart.recv() == b"\x00any bytes\xff"
     kernel.km.interrupt_kernel()
     kernel.reply(msg_id)

@@ -12,7 +12,7 @@ def notebook(*sources):
 
 
 def execute(nb, **options):
-    NotebookClient(nb, kernel_name=KERNEL, timeout=20, **options).execute()
+    NotebookClient(nb, kernel_name=KERNEL, timeout=60, **options).execute()
     nbformat.validate(nb)
     return nb.cells
 
@@ -41,7 +41,7 @@ def test_allowed_errors_let_the_notebook_go_on():
 
 def test_a_cell_over_its_time_is_interrupted():
     nb = notebook(cell("spin"), cell("hello"))
-    NotebookClient(nb, kernel_name=KERNEL, timeout=1, interrupt_on_timeout=True,
+    NotebookClient(nb, kernel_name=KERNEL, timeout=5, interrupt_on_timeout=True,
                    allow_errors=True).execute()
     assert nb.cells[0].outputs[-1].ename == "KeyboardInterrupt"
     assert nb.cells[1].outputs[0].text == "hello, world\n"

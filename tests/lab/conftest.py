@@ -12,6 +12,7 @@ import urllib.request
 import pytest
 
 TOKEN = "rustorch-test"
+SLOW = 3    # times what a machine of its own needs
 
 
 def free_port():
@@ -22,13 +23,13 @@ def free_port():
 
 def wait_until(condition, seconds, what):
     """Polls until condition() is true; the failure names what was awaited."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + SLOW * seconds
     while time.monotonic() < end:
         result = condition()
         if result:
             return result
         time.sleep(0.1)
-    raise AssertionError(f"waited {seconds} s for {what}")
+    raise AssertionError(f"waited {SLOW * seconds} s for {what}")
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +43,7 @@ def lab(tmp_path_factory):
     log = open(folder / "server.log", "w")
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}",
+         "--ServerApp.port_retries=0",
          "--ServerApp.ip=127.0.0.1", f"--IdentityProvider.token={TOKEN}",
          "--allow-root", "--LabApp.news_url=None", f"--ServerApp.root_dir={folder}"],
         stdout=log, stderr=log, env=env)

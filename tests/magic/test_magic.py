@@ -120,8 +120,13 @@ def test_optimizers_and_loaders_cross_the_border(ip, run):
 def test_ctrl_c_stops_an_endless_cell_and_keeps_variables(ip, run):
     import signal
     import threading
-    threading.Timer(0.5, lambda: signal.raise_signal(signal.SIGINT)).start()
-    ran = run("%%rustorch\nint kept = 7;\nint i = 0;\nwhile (1) { i = i + 1; }", ok=False)
+
+    def press():
+        """Ctrl-C, once the cell runs."""
+        threading.Timer(0.3, lambda: signal.raise_signal(signal.SIGINT)).start()
+        return 1
+    ip.user_ns["press"] = press
+    ran = run("%%rustorch\nint kept = 7;\nint i = press();\nwhile (1) { i = i + 1; }", ok=False)
     assert isinstance(ran.error, KeyboardInterrupt)
     assert run("%%rustorch\nkept").result.result == 7
 
