@@ -15,7 +15,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parent.parent
 BUILD = TOP / "build"
 COUNT = re.compile(r"^(?:\w+: )?(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
-PYTEST_SUITES = ["tests/python", "tests/magic", "tests/kernel", "tests/docs",
+PYTEST_SUITES = ["tests/python", "tests/bench", "tests/magic", "tests/kernel", "tests/docs",
                  "tests/notebooks", "tests/lab"]
 
 

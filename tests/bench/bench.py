@@ -2,191 +2,256 @@
 """RusTorch beside PyTorch and ipykernel, in one run.
 
 Both libraries run in processes of their own on the same cores, in alternating
-rounds A B B A; a row's figure is the median of the paired ratios (above 1: we
-are faster) with a 95% bootstrap interval. Results are compared before they are
-timed. Refuses on a loaded machine unless BENCH_FORCE=1.
+rounds A B B A; who has no turn is stopped, so that threads which wait by
+spinning disturb nobody. A row's figure is the median of the paired ratios
+(above 1: we are faster) with a 95% bootstrap interval. Results are compared
+before they are timed. Refuses on a loaded machine unless BENCH_FORCE=1.
 
-usage: bench.py [--rows part,part] [--threads 1,2] [--rounds N] [--contended] --peak PROGRAM --json FILE
+usage: bench.py [--rows part,part] [--threads 1,2] [--rounds N] [--contended]
+                [--kernel PROGRAM] --peak PROGRAM --json FILE
 """
 import argparse
+import ctypes
 import json
-import math
 import os
-import random
+import platform
+import signal
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import kernels
+from figures import (compared, cpu_times, differ, failed, limit_percent, loaded, others, wanted)
 from rows import ROWS
 
 HERE = Path(__file__).resolve().parent
+# Configuration B: without these PyTorch maps and clears every large result anew.
 TUNED = {"GLIBC_TUNABLES": "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184:"
                            "glibc.malloc.top_pad=268435456"}
+WARM_BELOW = 0.03       # seconds of one call, up to which each turn starts with an untimed one
+CONTENDED_TURN = 0.5    # seconds after which a turn beside a busy core ends
+
+
+def child(cores):
+    """For a child between fork and exec: its cores, and its end when we end."""
+    def setup():
+        os.sched_setaffinity(0, cores)
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)   # PR_SET_PDEATHSIG
+    return setup
 
 
 class Peer:
-    """A worker process holding one library."""
+    """A worker process holding one library; stopped while it has no turn."""
 
     def __init__(self, library, threads, cores):
         env = dict(os.environ, OMP_NUM_THREADS=str(threads), RT_NUM_THREADS=str(threads))
         if library == "torch":
             env.update(TUNED)
+        self.library = library
         self.process = subprocess.Popen(
             [sys.executable, str(HERE / "worker.py"), library, str(threads)], env=env,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, cores))
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=child(cores))
+        self.version = self.ask(do="version")["version"]
 
     def ask(self, **request):
+        self.process.send_signal(signal.SIGCONT)
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError("the worker ended")
+            raise RuntimeError(f"the process with {self.library} ended")
+        self.process.send_signal(signal.SIGSTOP)
         return json.loads(line)
 
+    def time(self, answer, **more):
+        """Microseconds a call, over the calls that `answer` (of prepare) says."""
+        said = self.ask(do="time", calls=answer["calls"],
+                        warm=answer["seconds"] < WARM_BELOW, **more)
+        if "error" in said:
+            raise RuntimeError(f"{self.library}: {said['error']}")
+        return said["us"]
+
     def close(self):
-        self.process.stdin.close()
+        self.process.kill()
         self.process.wait()
 
 
-def interval(ratios):
-    """Median and its 95% bootstrap interval (Efron 1979), 2,000 resamples."""
-    rng = random.Random(0)
-    medians = sorted(statistics.median(rng.choices(ratios, k=len(ratios))) for _ in range(2000))
-    return statistics.median(ratios), medians[50], medians[1949]
+class Burner:
+    """A process that keeps one core busy, between resume and pause."""
+
+    def __init__(self, core):
+        self.process = subprocess.Popen([sys.executable, "-c", "while True: pass"],
+                                        preexec_fn=child({core}))
+        self.pause()
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
 
 
-def differ(ours, theirs, tolerance):
-    """What is wrong with our values, or None."""
-    if len(ours) != len(theirs):
-        return f"{len(ours)} values, expected {len(theirs)}"
-    for a, b in zip(ours, theirs):
-        if not (abs(a - b) <= tolerance * (1 + abs(b)) or (math.isnan(a) and math.isnan(b))):
-            return f"{a} instead of {b}"
-    return None
+def prepare(peer, name, seconds):
+    """The answer for the fastest of the row's layouts, which is prepared last."""
+    variants = ROWS[name]["variants"]
+    answers = {v: peer.ask(do="prepare", row=name, variant=v, seconds=seconds) for v in variants}
+    timed = {v: a for v, a in answers.items() if "calls" in a}
+    if not timed or len(variants) == 1:
+        return answers[variants[0]]
+    best = min(timed, key=lambda v: timed[v]["seconds"])
+    return peer.ask(do="prepare", row=name, variant=best, seconds=seconds)
 
 
-def best_variant(peer, name, seconds):
-    """Prepares each layout; keeps the fastest. Returns the last answer."""
-    entry = ROWS[name]
-    if entry["variants"] == ("",):
-        return peer.ask(do="prepare", row=name, seconds=seconds)
-    best = None
-    for variant in entry["variants"]:
-        answer = peer.ask(do="prepare", row=name, variant=variant, seconds=seconds)
-        if "calls" in answer and (best is None or answer["calls"] > best[1]["calls"]):
-            best = variant, answer
-    return peer.ask(do="prepare", row=name, variant=best[0], seconds=seconds) if best else answer
-
-
-def measure(name, ours, theirs, rounds, seconds):
-    a, b = best_variant(ours, name, seconds), best_variant(theirs, name, seconds)
-    for answer, who in ((a, "rustorch"), (b, "torch")):
+def prepared(name, ours, theirs, seconds):
+    """Both answers and None, or why the row can't be timed."""
+    a, b = prepare(ours, name, seconds), prepare(theirs, name, seconds)
+    for answer, who in ((a, ours), (b, theirs)):
         if "error" in answer:
-            return {"row": name, "error": f"{who}: {answer['error']}"}
-    if not name.startswith("Adam"):   # its state differs after different warm-ups
-        wrong = differ(a["values"], b["values"], ROWS[name]["tolerance"])
-        if wrong:
-            return {"row": name, "error": f"results differ: {wrong}"}
-    pairs = []
+            return a, b, f"{who.library}: {answer['error']}"
+    wrong = differ(a, b, ROWS[name]["tolerance"])
+    return a, b, f"results differ: {wrong}" if wrong else None
+
+
+def rounds_of(ours, a, theirs, b, rounds, **more):
+    """Times of both, in rounds A B B A."""
+    times = {ours: [], theirs: []}
     for i in range(rounds):
-        order = [(ours, a), (theirs, b)]
-        if i % 2:
-            order.reverse()
-        times = {id(p): p.ask(do="time", calls=answer["calls"])["us"] for p, answer in order}
-        pairs.append((times[id(ours)], times[id(theirs)]))
-    ratio, low, high = interval([t / o for o, t in pairs])
-    return {"row": name, "peer": "torch", "ours_us": statistics.median(o for o, _ in pairs),
-            "peer_us": statistics.median(t for _, t in pairs), "ratio": ratio, "low": low,
-            "high": high}
+        turns = [(ours, a), (theirs, b)]
+        for peer, answer in turns if i % 2 == 0 else reversed(turns):
+            times[peer].append(peer.time(answer, **more))
+    return times[ours], times[theirs]
 
 
-def limit_percent(result, peaks):
-    work = ROWS[result["row"]]["work"]
-    if not work:
-        return None
-    per_second = peaks["flops" if work[0] == "flop" else "bytes"]
-    return 100 * work[1] / per_second / (result["ours_us"] * 1e-6)
+def measure(name, ours, theirs, threads, options, peaks):
+    a, b, wrong = prepared(name, ours, theirs, options.seconds)
+    if wrong:
+        return failed(name, "torch", threads, wrong)
+    r = compared(name, "torch", threads, *rounds_of(ours, a, theirs, b, options.rounds))
+    r["limit_percent"] = limit_percent(ROWS[name]["work"], r["ours_us"], peaks)
+    return r
+
+
+def measure_contended(name, ours, theirs, threads, options, burner):
+    """The same row alone and with a core kept busy; how much slower each is there."""
+    a, b, wrong = prepared(name, ours, theirs, options.seconds)
+    if wrong:
+        return failed(name, "torch", threads, wrong)
+    alone = rounds_of(ours, a, theirs, b, 3)
+    burner.resume()
+    try:
+        beside = rounds_of(ours, a, theirs, b, options.rounds, limit=CONTENDED_TURN)
+    finally:
+        burner.pause()
+    r = compared(name, "torch", threads, *beside)
+    r["ours_loss"], r["peer_loss"] = (statistics.median(slow) / statistics.median(fast)
+                                      for slow, fast in zip(beside, alone))
+    return r
 
 
 def show(r):
     if "error" in r:
-        print(f"{r['row']:38} {r['error']}")
+        print(f"{r['row']:38} {r['threads']:2} {r['error']}", flush=True)
         return
-    limit = f"{r['limit_percent']:5.0f}%" if r.get("limit_percent") else "     -"
+    if "ours_loss" in r:
+        last = f"{r['ours_loss']:7.2f}x {r['peer_loss']:7.2f}x"
+    else:
+        last = f"{r['limit_percent']:5.0f}%" if r["limit_percent"] else "     -"
+    span = f"[{r['low']:.2f}, {r['high']:.2f}]"
     print(f"{r['row']:38} {r['threads']:2} {r['ours_us']:12.2f} {r['peer_us']:12.2f} "
-          f"{r['ratio']:8.2f}x  [{r['low']:.2f}, {r['high']:.2f}] {limit}", flush=True)
+          f"{r['ratio']:8.2f}x {span:>18} {last}", flush=True)
 
 
-def loaded():
-    """Whether other work competes for the cores: load above half of them."""
-    return os.getloadavg()[0] > 0.5 * os.cpu_count()
+def show_head(peaks, options, forced):
+    print(f"{processor()}; {time.strftime('%Y-%m-%d %H:%M')}, load {os.getloadavg()[0]:.2f}"
+          + (f"; FORCED although {forced}" if forced else "")
+          + ("; one core kept busy" if options.contended else ""))
+    for threads, p in peaks.items():
+        print(f"  {threads} thread(s): {p['flops'] / 1e9:.0f} GFLOP/s; GB/s by size touched, "
+              + "; ".join(f"{text} " + ", ".join(
+                  f"{int(size) / 2 ** 20:g} MiB {rate / 1e9:.0f}" for size, rate in p[kind].items())
+                  for kind, text in (("read", "read"), ("byte", "read and written"))))
 
 
 def processor():
     for line in open("/proc/cpuinfo"):
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
-    return "unknown processor"
+    return platform.machine()
 
 
-def library_rows(names, options, peaks):
-    results = []
-    cores = set(sorted(os.sched_getaffinity(0))[:max(options.threads)])
-    for threads in options.threads:
-        ours, theirs = Peer("rustorch", threads, cores), Peer("torch", threads, cores)
+def library_rows(names, threads, options, peaks):
+    """The rows of one thread count, each shown once it is measured."""
+    cores = sorted(os.sched_getaffinity(0))[:threads]
+    own = [Peer(library, threads, cores) for library in ("rustorch", "torch")]
+    burner = Burner(cores[-1]) if options.contended else None
+    try:
+        print(f"rustorch {own[0].version}, torch {own[1].version}; {threads} thread(s) on "
+              f"core(s) {', '.join(map(str, cores))}")
         for name in names:
-            r = measure(name, ours, theirs, options.rounds, options.seconds)
-            r["threads"] = threads
-            if "error" not in r:
-                r["limit_percent"] = limit_percent(r, peaks[str(threads)] if str(threads) in peaks else peaks["1"])
-            results.append(r)
+            r = (measure_contended(name, *own, threads, options, burner) if burner
+                 else measure(name, *own, threads, options, peaks))
             show(r)
-        ours.close()
-        theirs.close()
-    return results
+            yield r
+    finally:
+        for process in own + ([burner] if burner else []):
+            process.close()
+
+
+def all_rows(options, peaks):
+    parts = [part for part in options.rows.split(",") if part]
+    names = [name for name in ROWS if wanted(name, parts)]
+    last = "we lose  torch loses" if options.contended else "limit"
+    print(f"{'row':38} {'th':2} {'ours us':>12} {'peer us':>12} {'ratio':>9} {'95%':>18} {last}")
+    for threads in options.threads if names else ():
+        yield from library_rows(names, threads, options, peaks.get(str(threads), peaks["1"]))
+    if options.kernel and not options.contended:
+        for r in kernels.measure_all(parts, options.kernel, TUNED):
+            show(r)
+            yield r
 
 
 def options_of(argv):
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", default="")
-    parser.add_argument("--threads", default="1,2", type=lambda s: [int(n) for n in s.split(",")])
-    parser.add_argument("--rounds", default=15, type=int)
+    parser.add_argument("--threads", default="")
+    parser.add_argument("--rounds", default=0, type=int)
     parser.add_argument("--seconds", default=0.03, type=float)
     parser.add_argument("--contended", action="store_true")
+    parser.add_argument("--kernel", help="our kernel's program; none: no rows beside ipykernel")
     parser.add_argument("--peak", required=True)
     parser.add_argument("--json", required=True)
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    default = "2" if options.contended else "1,2"
+    options.threads = [int(n) for n in (options.threads or default).split(",")]
+    options.rounds = options.rounds or (7 if options.contended else 15)
+    return options
 
 
 def main(argv):
     options = options_of(argv)
-    if loaded() and not os.environ.get("BENCH_FORCE"):
-        print(f"the machine is loaded (load {os.getloadavg()[0]:.1f}): figures would mislead. "
-              "Wait, or set BENCH_FORCE=1.")
+    forced = loaded(*others())
+    if forced and not os.environ.get("BENCH_FORCE"):
+        print(f"bench: {forced}: figures would mislead. Wait, or set BENCH_FORCE=1.")
         return 1
-    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if options.contended else None
-    try:
-        peaks = json.loads(subprocess.check_output([options.peak], text=True))
-        print(f"{processor()}; load {os.getloadavg()[0]:.2f}"
-              + ("; forced on a loaded machine" if loaded() else "")
-              + ("; one core kept busy" if busy else ""))
-        for threads, p in peaks.items():
-            print(f"  {threads} thread(s): {p['flops'] / 1e9:.0f} GFLOP/s, {p['bytes'] / 1e9:.0f} GB/s")
-        print(f"{'row':38} {'th':2} {'ours us':>12} {'peer us':>12} {'ratio':>9}")
-        wanted = [w for w in options.rows.split(",") if w]
-        names = [n for n in ROWS if not wanted or any(w in n for w in wanted)]
-        results = library_rows(names, options, peaks)
-        for r in kernels.measure_all(wanted, TUNED):
-            results.append(r)
-            show(r)
-    finally:
-        if busy:
-            busy.kill()
-    Path(options.json).write_text(json.dumps(results, indent=1))
-    return 0
+    peaks = json.loads(subprocess.check_output([options.peak], text=True))
+    show_head(peaks, options, forced)
+    stolen, begin = cpu_times()[1], time.monotonic()
+    results = list(all_rows(options, peaks))
+    Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
+    minutes = (time.monotonic() - begin) / 60
+    errors = sum("error" in r for r in results)
+    print(f"{len(results)} rows in {minutes:.1f} minutes, {errors} without a figure; "
+          f"the host took {cpu_times()[1] - stolen:.1f} s of our cores; {options.json} written")
+    losses = [(r["ours_loss"], r["row"]) for r in results if "ours_loss" in r]
+    if losses:
+        print(f"beside a busy core we lose at most {max(losses)[0]:.2f}x ({max(losses)[1]})")
+    return 1 if errors or not results else 0
 
 
 if __name__ == "__main__":

@@ -1,13 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""Rows against ipykernel, through jupyter_client, and import and memory rows."""
+"""Rows against ipykernel, through jupyter_client, and import and memory rows.
+
+Kernels take turns; one that has none sleeps, and gets a moment to stop spinning
+before the other's turn."""
+import json
 import os
+import queue
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
+from figures import compared, failed, wanted
 from jupyter_client.manager import KernelManager
 
+SETTLE = 0.05    # seconds between turns: PyTorch's threads spin for some milliseconds
 PRINT = {"rustorch": 'for (int i = 0; i < 20000; i++) { printf("line %d\\n", i); }',
          "python3": "for i in range(20000): print('line', i)"}
 EMPTY = {"rustorch": "1;", "python3": "1;"}
@@ -35,13 +44,16 @@ class Kernel:
         self.name = name
         begin = time.perf_counter()
         self.manager = KernelManager(kernel_name=name)
-        self.manager.start_kernel(env=env)
+        # ipykernel warns on stderr about each start.
+        self.manager.start_kernel(env=env or dict(os.environ),
+                                  stderr=None if name == "rustorch" else subprocess.DEVNULL)
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.kernel_info()
         self.client.get_shell_msg(timeout=60)
         self.start_us = (time.perf_counter() - begin) * 1e6
         self.client.wait_for_ready(timeout=60)
+        self.idle_kb = self.memory_kb()
 
     def run(self, code):
         """Microseconds from the request to the idle status."""
@@ -68,16 +80,15 @@ class Kernel:
         while True:
             try:
                 self.client.get_iopub_msg(timeout=0.2)
-            except Exception:   # queue.Empty: the channel is drained
+            except queue.Empty:   # the channel is drained
                 return elapsed
 
     def memory_kb(self):
-        """PSS of the kernel's process and its children."""
-        pids = [self.manager.provisioner.pid]
-        children = subprocess.run(["pgrep", "-P", str(pids[0])], text=True, capture_output=True)
-        pids += [int(p) for p in children.stdout.split()]
-        total = 0
+        """PSS of the kernel's process and everything below it."""
+        pids, total = [self.manager.provisioner.pid], 0
         for pid in pids:
+            children = subprocess.run(["pgrep", "-P", str(pid)], text=True, capture_output=True)
+            pids += [int(p) for p in children.stdout.split()]
             for line in open(f"/proc/{pid}/smaps_rollup"):
                 if line.startswith("Pss:"):
                     total += int(line.split()[1])
@@ -88,49 +99,96 @@ class Kernel:
         self.manager.shutdown_kernel(now=True)
 
 
-def compared(row, peer, ours, theirs):
-    ratios = [t / o for o, t in zip(ours, theirs)]
-    return {"row": row, "peer": peer, "threads": 2, "ours_us": statistics.median(ours),
-            "peer_us": statistics.median(theirs), "ratio": statistics.median(ratios),
-            "low": min(ratios), "high": max(ratios), "limit_percent": None}
+KERNELS = ("rustorch", "python3")
+START_ROWS = ("kernel start to first reply", "execute to idle p50", "20,000 printed lines",
+              "1,000 queued cells", "kernel memory at idle (KB, PSS)")
+GIB_ROW = "execute to idle p50 beside 1 GiB of tensors"
+IMPORT_ROWS = ("import", "resident memory after import (KB)")
 
 
-def kernel_rows(rounds=5):
-    names = ("rustorch", "python3")
-    starts, runs, prints, queues, memory = ({n: [] for n in names} for _ in range(5))
+def kernel_rows(_, tuned, rounds=5):
+    found = {row: {n: [] for n in KERNELS} for row in START_ROWS}
     for _ in range(rounds):
-        for name in names:
+        for name in KERNELS:
             k = Kernel(name)
-            starts[name].append(k.start_us)
-            memory[name].append(k.memory_kb())
-            runs[name].append(statistics.median(k.run(EMPTY[name]) for _ in range(50)))
-            prints[name].append(k.run(PRINT[name]))
-            queues[name].append(k.queue(1000))
+            values = (k.start_us, statistics.median(k.run(EMPTY[name]) for _ in range(50)),
+                      k.run(PRINT[name]), k.queue(1000), k.idle_kb)
+            for row, value in zip(START_ROWS, values):
+                found[row][name].append(value)
             k.close()
-    for row, found in (("kernel start to first reply", starts), ("execute to idle p50", runs),
-                       ("20,000 printed lines", prints), ("1,000 queued cells", queues),
-                       ("kernel memory at idle (KB, PSS)", memory)):
-        yield compared(row, "ipykernel", found["rustorch"], found["python3"])
+    for row, times in found.items():
+        yield compared(row, "ipykernel", 2, times["rustorch"], times["python3"])
 
 
-def cell_rows(tuned, rounds=7):
+def pair(tuned):
+    """Both kernels with two threads, and PyTorch imported where it is the peer."""
     kernels = {name: Kernel(name, dict(os.environ, OMP_NUM_THREADS="2", RT_NUM_THREADS="2", **extra))
                for name, extra in (("rustorch", {}), ("python3", tuned))}
     kernels["python3"].run("import torch; torch.set_num_threads(2)")
-    for row, n, code in CELLS:
-        found = {name: [] for name in kernels}
-        for name, k in kernels.items():
-            k.run(code[name][0].format())
-            k.run(code[name][1].format(n=2))
-        for _ in range(rounds):
-            for name, k in kernels.items():
-                found[name].append(k.run(code[name][1].format(n=n)) / n)
-        yield compared(row, "torch", found["rustorch"], found["python3"])
+    return kernels
+
+
+def close(kernels):
     for k in kernels.values():
         k.close()
 
 
-def import_rows(rounds=5):
+def cell_rows(parts, tuned, rounds=9):
+    kernels = pair(tuned)
+    for row, n, code in CELLS:
+        if not wanted(row, parts):
+            continue
+        found = {name: [] for name in kernels}
+        for name, k in kernels.items():
+            k.run(code[name][0].format())
+            k.run(code[name][1].format(n=2))
+        for i in range(rounds):
+            for name in KERNELS if i % 2 == 0 else reversed(KERNELS):
+                time.sleep(SETTLE)
+                found[name].append(kernels[name].run(code[name][1].format(n=n)) / n)
+        yield compared(row, "torch", 2, found["rustorch"], found["python3"])
+    close(kernels)
+
+
+def p50(kernel, code, cells=40):
+    return statistics.median(kernel.run(code) for _ in range(cells))
+
+
+def checkpoint_cost(kernel, rounds=5):
+    """Microseconds that checkpoints add to a small cell, from the next cell's reply on: medians
+    with and without them, in turns."""
+    with_them, without = [], []
+    for _ in range(rounds):
+        kernel.run("%checkpoints on")
+        with_them.append(p50(kernel, EMPTY["rustorch"]))
+        kernel.run("%checkpoints off")
+        without.append(p50(kernel, EMPTY["rustorch"]))
+    kernel.run("%checkpoints on")
+    return statistics.median(with_them) - statistics.median(without), statistics.median(without)
+
+
+def checkpoint_rows(_, tuned, rounds=7):
+    """Cells that follow each other at once, so that what a checkpoint takes after a cell's end
+    shows in the next one; and the checkpoint's own part of it, at 0 and 1 GiB."""
+    kernels = pair(tuned)
+    costs = [checkpoint_cost(kernels["rustorch"])]
+    kernels["rustorch"].run("List<Tensor> kept = [];"
+                            "for (int i = 0; i < 16; i++) { kept.append(ones(16777216)); }")
+    kernels["python3"].run("kept = [torch.ones(16777216) for _ in range(16)]")
+    costs.append(checkpoint_cost(kernels["rustorch"]))
+    found = {name: [] for name in kernels}
+    for i in range(rounds):
+        for name in KERNELS if i % 2 == 0 else reversed(KERNELS):
+            time.sleep(SETTLE)
+            found[name].append(p50(kernels[name], EMPTY[name]))
+    for size, (cost, without) in zip(("0", "1 GiB"), costs):
+        print(f"  checkpoint after each cell, {size} of tensors: {cost:+.0f} us a cell, beside "
+              f"{without:.0f} us without")
+    yield compared(GIB_ROW, "ipykernel", 2, found["rustorch"], found["python3"])
+    close(kernels)
+
+
+def import_rows(_, tuned, rounds=5):
     # Not getrusage: its maximum begins with the parent's memory before exec.
     code = ("import time; b = time.perf_counter(); import {0}; t = time.perf_counter() - b; "
             "print(t * 1e6, [l.split()[1] for l in open('/proc/self/status') if l[:5] == 'VmRSS'][0])")
@@ -141,16 +199,40 @@ def import_rows(rounds=5):
             t, kb = out.split()
             times.append(float(t))
             sizes.append(float(kb))
-    yield compared("import", "torch", found["rustorch"][0], found["torch"][0])
-    yield compared("resident memory after import (KB)", "torch", found["rustorch"][1], found["torch"][1])
+    for row, i in zip(IMPORT_ROWS, range(2)):
+        yield compared(row, "torch", 1, found["rustorch"][i], found["torch"][i])
 
 
-def measure_all(wanted, tuned):
-    """Only when all rows, or rows named kernel, cell or import, are wanted. `tuned`: the peer's
-    environment."""
-    if not wanted or any(w in row for w in wanted for row, _, _ in CELLS):
-        yield from cell_rows(tuned)
-    if not wanted or any(w in "kernel execute printed queued memory" for w in wanted):
-        yield from kernel_rows()
-    if not wanted or any(w in "import resident" for w in wanted):
-        yield from import_rows()
+GROUPS = ((tuple(row for row, _, _ in CELLS), cell_rows, "torch"),
+          (START_ROWS, kernel_rows, "ipykernel"),
+          ((GIB_ROW,), checkpoint_rows, "ipykernel"),
+          (IMPORT_ROWS, import_rows, "torch"))
+
+
+def make_home(home, program):
+    """A Jupyter home for both kernels: ours as built, and histories that begin empty."""
+    spec = home / "jupyter" / "kernels" / "rustorch"
+    spec.mkdir(parents=True)
+    spec.joinpath("kernel.json").write_text(json.dumps({
+        "argv": [program, "-f", "{connection_file}"], "display_name": "RusTorch",
+        "language": "rustorch", "interrupt_mode": "signal", "kernel_protocol_version": "5.6.0"}))
+    os.environ.update(JUPYTER_PATH=str(home / "jupyter"), JUPYTER_RUNTIME_DIR=str(home / "run"),
+                      XDG_DATA_HOME=str(home / "data"), IPYTHONDIR=str(home / "ipython"))
+
+
+def measure_all(parts, program, tuned):
+    """The rows whose name holds one of `parts`; rows of a group that are measured together come
+    together. `program`: our kernel; `tuned`: the peer's environment."""
+    with tempfile.TemporaryDirectory() as home:
+        make_home(Path(home), program)
+        yield from measure_groups(parts, tuned)
+
+
+def measure_groups(parts, tuned):
+    for rows, measure, peer in GROUPS:
+        names = [row for row in rows if wanted(row, parts)]
+        try:
+            if names:
+                yield from measure(parts, tuned)
+        except (RuntimeError, queue.Empty, subprocess.CalledProcessError) as error:
+            yield failed(names[0], peer, 2, f"{type(error).__name__}: {error}")

@@ -1,14 +1,20 @@
-# make bench [ROWS=part,part]: beside PyTorch and ipykernel, in one run.
+# make bench [ROWS=part,part] [THREADS=1,2]: beside PyTorch and ipykernel.
+# make profile ROW='matmul 512' [THREADS=2] [SECONDS_EACH=5]: perf's flat profile.
 EXTRA_PROGRAMS = tests/bench/peak
 tests_bench_peak_CFLAGS = -std=gnu11 -O3 -ffast-math
 tests_bench_peak_LDADD = -lpthread
-EXTRA_DIST += %D%/bench.py %D%/kernels.py %D%/rows.py %D%/worker.py
-CLEANFILES += bench.json
+EXTRA_DIST += %D%/bench.py %D%/conftest.py %D%/figures.py %D%/kernels.py %D%/profile_row.py \
+	%D%/rows.py %D%/test_figures.py %D%/worker.py
+CLEANFILES += bench.json bench-contended.json profile.data
+run_bench = PYTHONPATH=$(abs_builddir)/python/path $(PYTHON) $(srcdir)/tests/bench
 
 bench: all tests/bench/peak
-	PYTHONPATH=$(abs_builddir)/python/path $(PYTHON) $(srcdir)/tests/bench/bench.py --rows '$(ROWS)' \
-	  --peak tests/bench/peak --json bench.json
+	$(run_bench)/bench.py --rows '$(ROWS)' --threads '$(THREADS)' \
+	  --kernel '$(abs_builddir)/rustorch-kernel' --peak tests/bench/peak --json bench.json
 bench-contended: all tests/bench/peak
-	PYTHONPATH=$(abs_builddir)/python/path $(PYTHON) $(srcdir)/tests/bench/bench.py --rows '$(ROWS)' --contended \
+	$(run_bench)/bench.py --rows '$(ROWS)' --threads '$(THREADS)' --contended \
 	  --peak tests/bench/peak --json bench-contended.json
-.PHONY: bench bench-contended
+profile: all
+	$(run_bench)/profile_row.py '$(ROW)' --threads "$${THREADS:-2}" \
+	  --seconds "$${SECONDS_EACH:-5}" --data profile.data
+.PHONY: bench bench-contended profile

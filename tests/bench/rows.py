@@ -4,7 +4,8 @@
 A row takes the library `T` (torch or rustorch) and returns a callable that does
 the work once and returns what it computed (for the comparison of results before
 anything is timed). `work` is (kind, amount): floating point operations
-("flop") or bytes moved at least ("byte"), for the share of the machine's limit.
+("flop"), bytes read ("read") or bytes read and written ("byte") at the least,
+for the share of the machine's limit.
 """
 ROWS = {}
 
@@ -130,8 +131,8 @@ def _(T):
 
 # --- reductions, softmax, norms, losses --------------------------------------------
 
-def reduce_row(name, call, tolerance=1e-4):
-    @row(f"{name} 1000^2", work=("byte", 4e6), tolerance=tolerance)
+def reduce_row(name, call, tolerance=1e-4, kind="read", amount=4e6):
+    @row(f"{name} 1000^2", work=(kind, amount), tolerance=tolerance)
     def _(T):
         a = randn(T, 1000, 1000)
         return lambda: call(T, a)
@@ -143,8 +144,8 @@ reduce_row("sum dim 1", lambda T, a: a.sum(1), 1e-3)
 reduce_row("max dim 1", lambda T, a: a.max(1)[0])
 reduce_row("argmax dim 1", lambda T, a: a.argmax(1))
 reduce_row("var dim 1", lambda T, a: a.var(1))
-reduce_row("softmax dim 1", lambda T, a: T.softmax(a, 1))
-reduce_row("softmax dim 0", lambda T, a: T.softmax(a, 0))
+reduce_row("softmax dim 1", lambda T, a: T.softmax(a, 1), kind="byte", amount=8e6)
+reduce_row("softmax dim 0", lambda T, a: T.softmax(a, 0), kind="byte", amount=8e6)
 
 
 @row("softmax 4096x50", work=("byte", 2 * 4 * 4096 * 50))
@@ -203,7 +204,7 @@ def _(T):
     return lambda: T.nn.functional.linear(x, w, b)
 
 
-@row("gemv 1024^2", work=("byte", 4 * 1024 ** 2), tolerance=1e-2)
+@row("gemv 1024^2", work=("read", 4 * 1024 ** 2), tolerance=1e-2)
 def _(T):
     a, v = randn(T, 1024, 1024), randn(T, 1024)
     return lambda: a @ v

@@ -10,14 +10,17 @@ import time
 
 from rows import ROWS
 
+SAMPLES = 1000
+PARTS = 8          # of a turn that has a limit
 
-def numbers(value):
-    """Up to 1,000 values of a result, as floats, for the comparison."""
-    if hasattr(value, "detach"):
-        flat = value.detach().reshape(-1)
-        step = max(1, flat.numel() // 1000)
-        return [float(v) for v in flat[::step].tolist()[:1000]]
-    return [float(value)]
+
+def sampled(value):
+    """A result's shape and up to 1,000 of its values, for the comparison."""
+    if not hasattr(value, "detach"):
+        return {"shape": [], "values": [float(value)]}
+    flat = value.detach().reshape(-1)
+    step = max(1, flat.numel() // SAMPLES)
+    return {"shape": list(value.shape), "values": [float(v) for v in flat[::step].tolist()]}
 
 
 def repeat(run, n):
@@ -29,17 +32,43 @@ def repeat(run, n):
 
 
 def prepare(library, request):
+    """Makes the row's operands; what its first call returned, and how long one call takes."""
     entry = ROWS[request["row"]]
-    variant = request.get("variant")
+    variant = request["variant"]
     run = entry["make"](library, variant) if variant else entry["make"](library)
     if run is None:
         return None, {"absent": True}
-    values = numbers(run())
+    answer = sampled(run())
     n = 1
     while repeat(run, n) < 0.01 and n < 1_000_000:   # also the warm-up
         n *= 2
     seconds = min(repeat(run, n) for _ in range(3)) / n
-    return run, {"values": values, "calls": max(1, int(request["seconds"] / seconds))}
+    answer.update(seconds=seconds, calls=max(1, int(request["seconds"] / seconds)))
+    return run, answer
+
+
+def timed(run, request):
+    """Microseconds a call; with a limit the turn ends early once that many seconds are over."""
+    if request["warm"]:
+        run()
+    limit = request.get("limit")
+    if limit is None:
+        return repeat(run, request["calls"]) / request["calls"] * 1e6
+    part = max(1, request["calls"] // PARTS)
+    seconds = calls = 0
+    while calls < request["calls"] and seconds < limit:
+        seconds += repeat(run, part)
+        calls += part
+    return seconds / calls * 1e6
+
+
+def loop(run, seconds):
+    """Calls for some seconds, and says how many."""
+    end, calls = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        run()
+        calls += 1
+    return calls
 
 
 def main():
@@ -50,10 +79,15 @@ def main():
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            if request["do"] == "prepare":
+            if request["do"] == "version":
+                answer = {"version": library.__version__}
+            elif request["do"] == "prepare":
+                run = None   # its memory first
                 run, answer = prepare(library, request)
+            elif request["do"] == "loop":
+                answer = {"calls": loop(run, request["seconds"])}
             else:
-                answer = {"us": repeat(run, request["calls"]) / request["calls"] * 1e6}
+                answer = {"us": timed(run, request)}
         except Exception as error:   # reported by the driver, row by row
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)

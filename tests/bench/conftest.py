@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+"""The benchmark's modules are found beside their tests."""
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
