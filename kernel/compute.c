@@ -414,6 +414,10 @@ int kernel_compute_main(void)
         dprintf(KERNEL_COMPUTE_CRASH, "no session: %s\n", err.message);
         return 1;
     }
+    volatile uint64_t *place = kernel_child_place(KERNEL_COMPUTE_PLACE);
+    if (place) {
+        lang_watch(c.session, place);
+    }
     kernel_output_send(KERNEL_LINK_READY, "{}", 2);
     serve(&c);
     lang_session_free(c.session);

@@ -7,11 +7,13 @@
 
 #include <execinfo.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <ucontext.h>
 #include <unistd.h>
 
-enum { STACK_SIZE = 64 * 1024, FRAMES = 32 };
+enum { STACK_SIZE = 64 * 1024, FRAMES = 32, NEAR_STACK = 256 * 1024 };
 
 static int record_fd = -1;
 
@@ -37,9 +39,36 @@ static char *put_number(char *at, uintptr_t value, unsigned base)
     return at;
 }
 
-static void write_record(int number, const siginfo_t *info)
+/* The stack pointer where the signal struck; 0: not known here. */
+static uintptr_t stack_pointer(const void *context)
 {
-    char line[160], *at = put_text(line, "signal ");
+    const ucontext_t *c = context;
+#if defined(__x86_64__)
+    return (uintptr_t)c->uc_mcontext.gregs[REG_RSP];
+#elif defined(__aarch64__)
+    return (uintptr_t)c->uc_mcontext.sp;
+#else
+    return c ? 0 : 1;
+#endif
+}
+
+/* A fault beside the stack pointer: below the page that may be touched. */
+static bool overflowed(int number, const siginfo_t *info, const void *context)
+{
+    uintptr_t at = (uintptr_t)info->si_addr, top = stack_pointer(context);
+    uintptr_t distance = at > top ? at - top : top - at;
+    return number == SIGSEGV && info->si_code > 0 && top &&
+           distance < NEAR_STACK;
+}
+
+static void write_record(int number, const siginfo_t *info,
+                         const void *context)
+{
+    char line[160], *at = line;
+    if (overflowed(number, info, context)) {
+        at = put_text(at, KERNEL_CRASH_STACK ", ");
+    }
+    at = put_text(at, "signal ");
     at = put_number(at, (uintptr_t)number, 10);
     if (info->si_code <= 0) {
         at = put_text(at, ", sent by process ");
@@ -57,7 +86,7 @@ static void on_fatal(int number, siginfo_t *info, void *context)
 {
     void *frames[FRAMES];
     kernel_output_last_words();
-    write_record(number, info);
+    write_record(number, info, context);
     backtrace_symbols_fd(frames, backtrace(frames, FRAMES), record_fd);
     /* SA_RESETHAND: the second time it is fatal. */
     raise(number);

@@ -6,6 +6,9 @@
 #ifndef KERNEL_CRASH_H
 #define KERNEL_CRASH_H
 
+/* How the record of a stack overflow begins. */
+#define KERNEL_CRASH_STACK "stack overflow"
+
 /* Installs handlers that write to `fd` on a stack of their own, so that a
  * stack overflow is reported too; the signal then takes its default course. */
 void kernel_crash_install(int fd);

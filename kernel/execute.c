@@ -122,6 +122,7 @@ void kernel_hand_over(kernel_router *r, kernel_request *q)
     char *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);
     r->begun = false;
+    *r->child.place = 0;
     kernel_outbox_add(&r->outbox, KERNEL_LINK_EXECUTE, text, strlen(text));
     kernel_outbox_push(&r->outbox, r->child.link);
     free(text);

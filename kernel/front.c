@@ -81,7 +81,8 @@ static bool serve(kernel_router *r, const char *session, jp_error *err)
     r->events = kernel_queue_new();
     r->history = kernel_history_new(NULL);
     r->symbols = lang_symbols_new();
-    bool ok = published && r->wire && r->events && r->symbols;
+    bool ok = published && r->wire && r->events && r->symbols &&
+              kernel_child_init(&r->child, err);
     if (ok) {
         r->io = kernel_iopub_start(r->channels->socket[JP_IOPUB], published,
                                    session, r->events);
@@ -92,6 +93,7 @@ static bool serve(kernel_router *r, const char *session, jp_error *err)
         kernel_iopub_stop(r->io);
         kernel_router_close(r);
     }
+    kernel_child_dispose(&r->child);
     lang_symbols_free(r->symbols);
     kernel_history_free(r->history);
     kernel_queue_free(r->events);

@@ -303,6 +303,17 @@ const char *kernel_history_line(kernel_history *h, int n)
     return NULL;
 }
 
+const char *kernel_history_cell(kernel_history *h, int number)
+{
+    for (size_t i = h->count; i-- > 0;) {
+        if (h->entries[i].session == h->session &&
+            h->entries[i].line == number) {
+            return h->entries[i].in;
+        }
+    }
+    return NULL;
+}
+
 /* --- questions ------------------------------------------------------------ */
 
 /* Whether `c` is in the class that begins after '['; *end past its ']'. */

@@ -27,6 +27,8 @@ json_t *kernel_history_answer(kernel_history *h, const json_t *request);
 char *kernel_history_problem(kernel_history *h);
 /* The n-th line of this session (0-based, borrowed); NULL past the end. */
 const char *kernel_history_line(kernel_history *h, int n);
+/* The cell of this session with that number (borrowed), or NULL. */
+const char *kernel_history_cell(kernel_history *h, int number);
 /* Shell patterns: * ? [a-z] [^a], over whole texts. */
 int kernel_glob(const char *pattern, const char *text);
 

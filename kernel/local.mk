@@ -21,6 +21,7 @@ libkernel_la_SOURCES = \
 	%reldir%/queue.c %reldir%/queue.h \
 	%reldir%/replies.c \
 	%reldir%/router.c %reldir%/router.h \
+	%reldir%/scene.c %reldir%/scene.h \
 	%reldir%/shell.c %reldir%/shell.h \
 	%reldir%/stream.c %reldir%/stream.h \
 	%reldir%/supervise.c %reldir%/supervise.h \

@@ -4,6 +4,7 @@
 #include "kernel/router.h"
 
 #include "kernel/log.h"
+#include "kernel/scene.h"
 #include "kernel/text.h"
 #include "kernel/twin.h"
 
@@ -205,19 +206,41 @@ static void add_record(json_t *lines, const char *record)
     }
 }
 
+/* The line that was being executed. */
+static kernel_scene find_scene(const kernel_router *r, const kernel_request *q)
+{
+    uint64_t place = *r->child.place;   /* the dead process's last word */
+    int cell = kernel_scene_cell(place);
+    if (cell == q->number) {
+        const json_t *code = json_object_get(q->content, "code");
+        return kernel_scene_find(place, json_string_value(code),
+                                 json_string_length(code));
+    }
+    const char *earlier = kernel_history_cell(r->history, cell);
+    return kernel_scene_find(place, earlier,
+                             earlier ? strlen(earlier) : 0);
+}
+
 /* The cell in which the process died ends with an error that says so. */
 static void end_dead_cell(kernel_router *r, bool revived)
 {
     kernel_request *q = r->running;
     char *state = tell_state(r, revived);
-    char *value = kernel_format("the compute process ended: %s; %s", r->cause,
-                                state);
-    json_t *lines = json_pack(
-        "[sss]", "\x1b[1;31mComputeProcessDied\x1b[0m", value,
-        revived ? "  The session has been restored from a checkpoint; history "
-                  "and the execution counter go on."
-                : "  RusTorch has started a fresh session: history and the "
-                  "execution counter go on,");
+    kernel_scene scene = find_scene(r, q);
+    char *phrase = kernel_scene_phrase(&scene, q->number);
+    char *value = kernel_format("the compute process ended: %s%s; %s",
+                                r->cause, phrase, state);
+    free(phrase);
+    json_t *lines = json_pack("[ss]", "\x1b[1;31mComputeProcessDied\x1b[0m",
+                              value);
+    kernel_scene_draw(&scene, lines);
+    json_array_append_new(
+        lines,
+        json_string(revived ? "  The session has been restored from a "
+                              "checkpoint; history and the execution counter "
+                              "go on."
+                            : "  RusTorch has started a fresh session: "
+                              "history and the execution counter go on,"));
     if (!revived) {
         json_array_append_new(lines, json_string("  but run the cells that "
                                                  "define your variables "

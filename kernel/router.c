@@ -213,7 +213,6 @@ void kernel_router_run(kernel_router *r)
 {
     kernel_outbox_init(&r->outbox);
     r->last = &r->first;
-    r->child = (kernel_child){0, -1, -1};
     kernel_checkpoints_init(&r->checkpoints);
     kernel_start_compute(r);
     while (!r->stopping) {

@@ -3,6 +3,7 @@
  */
 #include "kernel/supervise.h"
 
+#include "kernel/crash.h"
 #include "kernel/link.h"
 #include "kernel/log.h"
 
@@ -12,11 +13,43 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PIPE_SIZE = 1024 * 1024, FIRST_FREE = 16, RECORD_MAX = 8192 };
+enum { PIPE_SIZE = 1024 * 1024, FIRST_FREE = 16, RECORD_MAX = 8192, ENDS = 6 };
+
+/* --- what both processes see ---------------------------------------------- */
+
+volatile uint64_t *kernel_child_place(int memory)
+{
+    void *page = mmap(NULL, sizeof(uint64_t), PROT_READ | PROT_WRITE,
+                      MAP_SHARED, memory, 0);
+    return page == MAP_FAILED ? NULL : page;
+}
+
+bool kernel_child_init(kernel_child *c, jp_error *err)
+{
+    *c = (kernel_child){.link = -1, .crash = -1};
+    c->memory = memfd_create("rustorch", MFD_CLOEXEC);
+    if (c->memory >= 0 && ftruncate(c->memory, sizeof(uint64_t)) == 0) {
+        c->place = kernel_child_place(c->memory);
+    }
+    return c->place || jp_fail(err, "shared memory: %s", strerror(errno));
+}
+
+void kernel_child_dispose(kernel_child *c)
+{
+    if (c->place) {
+        munmap((void *)c->place, sizeof *c->place);
+    }
+    if (c->memory > 0) {
+        close(c->memory);
+    }
+}
+
+/* --- start and end -------------------------------------------------------- */
 
 /* Both ends of everything that joins the two processes. */
 typedef struct cables {
@@ -56,12 +89,12 @@ static bool make_cables(cables *c)
 }
 
 /* Runs in the child between fork and exec: async-signal-safe calls only. The
- * ends are moved out of the way first, for they may sit on 0 to 4. */
-static void become_compute(const cables *c, pid_t front)
+ * ends are moved out of the way first, for they may sit on 0 to 5. */
+static void become_compute(const cables *c, int memory, pid_t front)
 {
     const int ends[] = {open("/dev/null", O_RDONLY), c->out[1], c->err[1],
-                        c->link[1], c->crash[1]};
-    int high[5];
+                        c->link[1], c->crash[1], memory};
+    int high[ENDS];
     sigset_t interrupt;
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -71,10 +104,10 @@ static void become_compute(const cables *c, pid_t front)
     sigemptyset(&interrupt);
     sigaddset(&interrupt, SIGINT);   /* waits until there is a handler */
     sigprocmask(SIG_SETMASK, &interrupt, NULL);
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < ENDS; i++) {
         high[i] = fcntl(ends[i], F_DUPFD_CLOEXEC, FIRST_FREE);
     }
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < ENDS; i++) {
         if (high[i] < 0 || dup2(high[i], i) < 0) {
             _exit(127);
         }
@@ -91,7 +124,9 @@ static void keep_ours(kernel_child *c, pid_t pid, const cables *k,
     close(k->out[1]);
     close(k->err[1]);
     close(k->crash[1]);
-    *c = (kernel_child){.pid = pid, .link = k->link[0], .crash = k->crash[0]};
+    c->pid = pid;
+    c->link = k->link[0];
+    c->crash = k->crash[0];
     pipes[0] = k->link[0];
     pipes[1] = k->out[0];
     pipes[2] = k->err[0];
@@ -107,7 +142,7 @@ bool kernel_child_start(kernel_child *c, int pipes[3], jp_error *err)
     }
     pid_t pid = fork();
     if (pid == 0) {
-        become_compute(&k, front);
+        become_compute(&k, c->memory, front);
     }
     if (pid < 0) {
         close_all(&k);
@@ -200,8 +235,12 @@ void kernel_child_obituary(const kernel_child *c, int status, char **line,
            (got = read(c->crash, text + size, sizeof text - size)) > 0) {
         size += (size_t)got;
     }
-    *line = describe(status);
     *record = kernel_copy(text, size);
+    *line = strncmp(*record, KERNEL_CRASH_STACK,
+                    strlen(KERNEL_CRASH_STACK)) == 0
+                ? kernel_format("SIGSEGV, the stack overflowed: calls without "
+                                "end in native code")
+                : describe(status);
 }
 
 void kernel_child_close(kernel_child *c)
@@ -210,7 +249,8 @@ void kernel_child_close(kernel_child *c)
         close(c->link);
         close(c->crash);
     }
-    *c = (kernel_child){0, -1, -1};
+    c->pid = 0;
+    c->link = c->crash = -1;
 }
 
 void kernel_child_kill(kernel_child *c)

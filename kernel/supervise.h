@@ -10,15 +10,26 @@
 
 #include "kernel/protocol/base.h"
 
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Descriptors the compute process finds open. */
-enum { KERNEL_COMPUTE_LINK = 3, KERNEL_COMPUTE_CRASH = 4 };
+enum { KERNEL_COMPUTE_LINK = 3, KERNEL_COMPUTE_CRASH = 4,
+       KERNEL_COMPUTE_PLACE = 5 };
 
 typedef struct kernel_child {
     pid_t pid;        /* 0: none */
     int link, crash;  /* ours, open while pid is set and until _close */
+    int memory;       /* holds *place */
+    volatile uint64_t *place;   /* where the cell is (lang_watch), whichever
+                                   process runs it */
 } kernel_child;
+
+/* Before everything else, over zeros; no process yet. */
+bool kernel_child_init(kernel_child *c, jp_error *err);
+void kernel_child_dispose(kernel_child *c);
+/* The page behind descriptor `memory`; NULL when it cannot be had. */
+volatile uint64_t *kernel_child_place(int memory);
 
 /* Starts this program again as `--compute`. The read ends of its stdout and
  * stderr go to pipes[1] and pipes[2], the link to pipes[0] too. */

@@ -103,6 +103,7 @@ typedef struct lang__routine {
     const lang__dependency *dependencies;
     int ndependencies;
     uint64_t epoch;              /* of the session when last checked */
+    uint64_t place;              /* of its source's first byte (lang_watch) */
 } lang__routine;
 
 /* The session as modules see it: they may outlive it. */

@@ -60,6 +60,7 @@ rt_status lang__emit_begin(lang__emitter *e, lang__unit *unit,
     }
     *e->routine = (lang__routine){.count = 1, .name = ""};
     e->routine->unit = lang__unit_retain(unit);
+    e->routine->place = ((uint64_t)(uint32_t)unit->source->cell << 32) + 1;
     for (int i = 0; i < nslots && !e->status; i++) {
         bool counted = !locals || !locals[i] ||
                        lang__type_counted(locals[i]->type);

@@ -116,6 +116,11 @@ typedef struct lang_session lang_session;
 rt_status lang_session_new(lang_session **out, const lang_host *host,
                            rt_error *err);
 void lang_session_free(lang_session *s);
+/* From now on *place says where the machine is, for those who find the process
+ * dead: 0 while none runs, else the cell's number in the upper 32 bits and,
+ * one more than, the byte in its text (line ends being one byte) in the lower.
+ * It is written before everything that may take long or go wrong. */
+void lang_watch(lang_session *s, volatile uint64_t *place);
 
 /* A frame of a run-time error's call stack, innermost first. */
 typedef struct lang_trace {

@@ -169,6 +169,7 @@ rt_status lang_session_new(lang_session **out, const lang_host *host,
     if (!s)
         return rt_fail(err, RT_E_MEMORY, "session: no memory");
     *s = (lang_session){.epoch = 1};
+    s->place = &s->unwatched;
     if (host)
         s->host = *host;
     s->anchor = rt_alloc(sizeof *s->anchor);
@@ -184,6 +185,11 @@ rt_status lang_session_new(lang_session **out, const lang_host *host,
     s->stack_end = s->stack + LANG__STACK;
     *out = s;
     return RT_OK;
+}
+
+void lang_watch(lang_session *s, volatile uint64_t *place)
+{
+    s->place = place;
 }
 
 static void clear_declared(lang_session *s)

@@ -202,10 +202,15 @@ static rt_status to_int(int64_t *out, double v, rt_error *err)
         if ((call) != RT_OK)                                                   \
             goto failed;                                                       \
     } while (0)
+/* Says where the machine is: two loads that are near, and a store. */
+#define HERE()                                                                 \
+    (*s->place = f->routine->place +                                           \
+                 f->routine->spans[in - f->routine->code].start)
 #define POLL()                                                                 \
     do {                                                                       \
         if (--budget < 0) {                                                    \
             budget = POLL_EVERY;                                               \
+            HERE();                                                            \
             if (rt_interrupted())                                              \
                 goto interrupted;                                              \
         }                                                                      \
@@ -440,6 +445,7 @@ static rt_status loop(lang_session *s, lang__value *result, rt_error *err)
         NEXT();
     }
     CASE(INVOKE): {
+        HERE();
         TRY(lang__invoke(s, SITE, R, in->a, f->self, err));
         lang__drop_operands(SITE, R);
         if (rt_interrupted())
@@ -449,6 +455,7 @@ static rt_status loop(lang_session *s, lang__value *result, rt_error *err)
     CASE(FUSED): {
         const lang__code *word = pc++;
         bool done;
+        HERE();
         TRY(lang__run_fused(SITE, R, &A, &done, err));
         if (done) {
             lang__drop_operands(SITE, R);
@@ -463,6 +470,7 @@ static rt_status loop(lang_session *s, lang__value *result, rt_error *err)
         lang__value v = LANG__VOID_VALUE;
         const lang__code *word = pc++;
         int op = long_of(word);
+        HERE();
         TRY(lang__object_binary(&v, B, C, op, err));
         if ((op & ~LANG__COMPOUND) == O_ADD)
             set_object(&A, v);
@@ -471,6 +479,7 @@ static rt_status loop(lang_session *s, lang__value *result, rt_error *err)
         NEXT();
     }
     CASE(LIST): {
+        HERE();
         lang__value v;
         TRY(lang__make_list(&v, SITE, R, err));
         lang__drop_operands(SITE, R);
@@ -478,18 +487,21 @@ static rt_status loop(lang_session *s, lang__value *result, rt_error *err)
         NEXT();
     }
     CASE(LIST_COPY): {
+        HERE();
         lang__value v;
         TRY(lang__copy_list(&v, B.l, err));
         set_object(&A, v);
         NEXT();
     }
     CASE(RANGE_LIST): {
+        HERE();
         lang__value v;
         TRY(lang__range_list(&v, SITE, R, err));
         set_object(&A, v);
         NEXT();
     }
     CASE(CONVERT): {
+        HERE();
         lang__value v = C, converted = LANG__VOID_VALUE;
         if (!lang__type_counted(SITE->from))
             v.kind = SITE->from.kind;
@@ -530,6 +542,7 @@ static rt_status loop(lang_session *s, lang__value *result, rt_error *err)
         NEXT();
     }
     CASE(INDEX): {
+        HERE();
         lang__value v = LANG__VOID_VALUE;
         TRY(lang__get_index(&v, SITE, R, err));
         lang__drop_operands(SITE, R);
@@ -540,6 +553,7 @@ static rt_status loop(lang_session *s, lang__value *result, rt_error *err)
         NEXT();
     }
     CASE(SET_INDEX): {
+        HERE();
         lang__value v = A;
         if (!lang__type_counted(SITE->type))
             v.kind = SITE->type.kind;
@@ -548,6 +562,7 @@ static rt_status loop(lang_session *s, lang__value *result, rt_error *err)
         NEXT();
     }
     CASE(ATTRIBUTE): {
+        HERE();
         lang__value v = LANG__VOID_VALUE;
         TRY(lang__get_attribute(&v, SITE, lang__fetch(&SITE->object, R), err));
         if (SITE->object.dies)
@@ -559,6 +574,7 @@ static rt_status loop(lang_session *s, lang__value *result, rt_error *err)
         NEXT();
     }
     CASE(SET_ATTRIBUTE): {
+        HERE();
         lang__value v = A;
         if (!lang__type_counted(SITE->type))
             v.kind = SITE->type.kind;
@@ -583,6 +599,7 @@ static rt_status loop(lang_session *s, lang__value *result, rt_error *err)
     /* loops over objects, blocks, magics */
     CASE(ITERATE): {
         lang__value v = LANG__VOID_VALUE;
+        HERE();
         TRY(lang__iterate(s, SITE, R, &v, err));
         lang__drop_operands(SITE, R);
         set_object(&A, v);
@@ -592,6 +609,7 @@ static rt_status loop(lang_session *s, lang__value *result, rt_error *err)
         lang__value v[16] = {{0}};
         const lang__code *word = pc++;
         bool end = false;
+        HERE();
         POLL();
         TRY(lang__next(A, v, in->b, &end, err));
         if (end) {
@@ -604,7 +622,7 @@ static rt_status loop(lang_session *s, lang__value *result, rt_error *err)
     }
     CASE(GRAD_OFF): A.i = rt_set_grad_enabled(false); NEXT();
     CASE(GRAD_RESTORE): rt_set_grad_enabled(A.i != 0); NEXT();
-    CASE(MAGIC): TRY(lang__magic(s, SITE, f->routine->unit, err)); NEXT();
+    CASE(MAGIC): HERE(); TRY(lang__magic(s, SITE, f->routine->unit, err)); NEXT();
     LOOP_END
 absent:
     rt_fail(err, RT_E_NAME, "%s is not there any more", SITE->global->name);
@@ -648,9 +666,11 @@ rt_status lang__run(lang_session *s, lang__routine *r, rt_module *self,
     f->boundary = true;
     for (int i = 0; i < nargs; i++)
         f->registers[i] = lang__retain(args[i]);
+    uint64_t place = *s->place;
     s->nesting++;
     status = loop(s, &v, err);
     s->nesting--;
+    *s->place = place;
     if (status) {
         rt_set_grad_enabled(recording);
         return status;

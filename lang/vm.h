@@ -63,6 +63,8 @@ struct lang_session {
     bool exit_asked;              /* exit() was called */
     int exit_status;
     lang__trouble trouble;
+    volatile uint64_t *place;     /* lang_watch; never NULL */
+    uint64_t unwatched;
 };
 
 /* Runs a routine with arguments of its parameters' types (borrowed). *result

@@ -213,7 +213,13 @@ lang_completeness lang_is_complete(const char *source, size_t size, int *indent)
 struct lang_session {
     lang_host host;
     lang_symbols *vars;
+    volatile uint64_t *place;
 };
+
+void lang_watch(lang_session *s, volatile uint64_t *place)
+{
+    s->place = place;
+}
 
 rt_status lang_session_new(lang_session **out, const lang_host *host,
                            rt_error *err)
@@ -521,10 +527,16 @@ void lang_execute(lang_session *s, const char *source, size_t size, int cell,
     *out = (lang_outcome){.ok = true};
     for (char *line = strtok_r(copy, "\n", &save); line;
          line = strtok_r(NULL, "\n", &save)) {
+        if (s->place) {
+            *s->place = ((uint64_t)cell << 32) + (uint64_t)(line - copy) + 1;
+        }
         if (!run_line(s, line, out)) {
             out->has_value = false;
             break;
         }
+    }
+    if (s->place) {
+        *s->place = 0;
     }
     free(copy);
 }

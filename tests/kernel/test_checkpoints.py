@@ -138,6 +138,51 @@ def test_what_a_cell_printed_before_it_died_is_there(double, code):
     assert value_of(double.run("get kept")[1]) == ["8"]
 
 
+# --- where --------------------------------------------------------------------
+
+@pytest.mark.parametrize("code, cause", [
+    ("segv", "SIGSEGV, an invalid memory access"), ("abort", "SIGABRT"),
+    ("overflow", "the stack overflowed"), ("exit 3", "it exited with status 3")])
+def test_a_crash_names_the_line_it_happened_in(double, code, cause):
+    for end in ("\n", "\r\n"):
+        reply, outputs = double.run(f"print one{end}print \u2603{end}{code}{end}print four")
+        assert cause in reply["evalue"] and ", in line 3 of the cell; " in reply["evalue"]
+        plain = [re.sub("\x1b.*?m", "", line) for line in outputs[-1]["content"]["traceback"]]
+        assert f"  cell {reply['execution_count']}, line 3" in plain and f"   3 | {code}" in plain
+
+
+@pytest.mark.skipif(KERNEL != "rustorch", reason="about the language")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+@pytest.mark.parametrize("line", [
+    "while (true) { }", "sleep(60);", "for (int i = 0; i < 1000000000; i++) { a = a + 1; }",
+    "while (true) { Tensor t = zeros(10) + 1; }"])
+def test_a_cell_killed_from_outside_names_the_line_it_was_in(kernel, line, number):
+    msg_id = kernel.kc.execute(f'int a = 1;\nprintf("now\\n");\n{line}\nint b = 2;')
+    kernel.wait_for(msg_id, "stream", text="now\n")
+    time.sleep(0.2)
+    began = time.time()
+    os.kill(kernel.compute_pid(), number)
+    reply = kernel.reply(msg_id)
+    assert time.time() - began < 0.5
+    assert ", in line 3 of the cell" in reply["evalue"]
+    assert any(line in row for row in reply["traceback"])
+    kernel.outputs(msg_id)
+
+
+@pytest.mark.skipif(KERNEL != "rustorch", reason="about the language")
+def test_a_crash_in_a_function_of_an_earlier_cell_names_that_cell(kernel):
+    number = kernel.run("int wait_for_it(int n) {\n    sleep(n);\n    return n;\n}")[0][
+        "execution_count"]
+    msg_id = kernel.kc.execute('printf("now\\n");\nwait_for_it(60)')
+    kernel.wait_for(msg_id, "stream", text="now\n")
+    time.sleep(0.2)
+    os.kill(kernel.compute_pid(), signal.SIGKILL)
+    reply = kernel.reply(msg_id)
+    assert f", in line 2 of cell [{number}]" in reply["evalue"]
+    assert any("sleep(n);" in row for row in reply["traceback"])
+    kernel.outputs(msg_id)
+
+
 @pytest.mark.skipif(KERNEL != "rustorch", reason="computes")
 def test_a_restored_session_computes_on_all_threads(fresh):
     fresh.run("manual_seed(3); Tensor w = randn(600, 600); Tensor g = randn(1000);")
