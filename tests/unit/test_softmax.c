@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Softmax and its logarithm along every dimension, against float64.
  */
+#include "runtime/ops/cpu/softmax.h"
 #include "tests/unit/tensors.h"
 
 /* Largest difference from a plain float64 softmax along dimension d. */
@@ -90,6 +91,152 @@ CASE(strided_operands_zero_dimensions_and_dtypes)
     rt_release(s);
     rt_release(turned);
     rt_release(x);
+}
+
+/* --- the kernels of every instruction set, against their stated bounds --------- */
+
+/* Spread over 60, with the numbers that are easily got wrong in between. */
+static void fill(float *x, int64_t n, uint32_t seed)
+{
+    static const float odd[] = {0, -0.f, 1e-40f, -1e-45f, 1e-38f, -INFINITY,
+                                -200, 30};
+    for (int64_t i = 0; i < n; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        x[i] = i % 11 == 3 ? odd[i / 11 % 8]
+                           : (float)(seed >> 8) / 279620.0f - 30;
+    }
+}
+
+/* How far y is beyond the bound of softmax.h; at most 1 is good. */
+static double excess(const float *x, const float *y, int64_t n, int64_t step,
+                     bool log_)
+{
+    double top = -INFINITY, sum = 0, most = 0;
+    for (int64_t i = 0; i < n; i++) {
+        top = fmax(top, (double)x[i * step]);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        sum += exp((double)x[i * step] - top);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        double d = (double)x[i * step] - top, got = (double)y[i * step];
+        double want = log_ ? d - log(sum) : exp(d) / sum;
+        double bound = log_ ? 1e-6 * (fabs(d) + 1)
+                            : 1e-7 * (fabs(d) + 8) * want + 2e-38;
+        if (isinf(d)) {
+            most = got == want ? most : INFINITY;
+        } else {
+            most = fmax(most, fabs(got - want) / bound);
+        }
+    }
+    return most;
+}
+
+enum { MOST = 20000 };
+static const int64_t lengths[] = {1, 2, 3, 15, 16, 17, 31, 33, 50, 63, 64, 65,
+                                  100, 127, 128, 1000, 8191, 8193, MOST};
+enum { LENGTHS = sizeof lengths / sizeof *lengths };
+
+CASE(rows_stay_within_their_bound_on_every_instruction_set)
+{
+    static float x[3 * MOST], y[3 * MOST];
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        const rt__softmax_fns *fns = &rt__softmax_tables[isa]->narrow;
+        for (int k = 0; k < 2 * LENGTHS; k++) {
+            int64_t n = lengths[k / 2];
+            fill(x, 3 * n, (uint32_t)k + 7);
+            x[0] = 1;        /* no row of -inf alone */
+            x[n] = -3e38f;
+            x[2 * n] = -1;
+            fns->rows(y, x, 3, n, k % 2);
+            for (int r = 0; r < 3; r++) {
+                double e = excess(x + r * n, y + r * n, n, 1, k % 2);
+                if (!(e <= 1)) {
+                    UNIT_FAIL("isa %d, n %d, row %d: %g bounds", isa, (int)n,
+                              r, e);
+                }
+            }
+            fns->rows(x, x, 3, n, k % 2);   /* in place */
+            CHECK(memcmp(x, y, (size_t)(3 * n) * sizeof *x) == 0);
+        }
+    }
+}
+
+CASE(columns_stay_within_their_bound_on_every_instruction_set)
+{
+    static float x[300 * 70], y[300 * 70];
+    static const int widths[] = {1, 5, 16, 40, 63, 64};
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        const rt__softmax_fns *fns = &rt__softmax_tables[isa]->narrow;
+        for (int k = 0; k < 12; k++) {
+            int width = widths[k / 2];
+            bool log_ = k % 2;
+            rt__soft_band b;
+            for (int w = 0; w < RT_SOFT_COLUMNS; w++) {
+                b.top[w] = -INFINITY;
+                b.sum[w] = 0;
+            }
+            fill(x, 300 * 70, (uint32_t)k);
+            memset(y, 7, sizeof y);
+            fns->columns_largest(&b, x, 300, 70, width);
+            /* in two parts */
+            fns->columns_exponentials(&b, log_ ? NULL : y, x, 200, 70, width);
+            fns->columns_exponentials(&b, log_ ? NULL : y + 200 * 70,
+                                      x + 200 * 70, 100, 70, width);
+            fns->columns_finish(&b, y, x, 300, 70, width, log_);
+            for (int w = 0; w < width; w++) {
+                double e = excess(x + w, y + w, 300, 70, log_);
+                if (!(e <= 1)) {
+                    UNIT_FAIL("isa %d, column %d of %d, log %d: %g bounds", isa, w,
+                              width, log_, e);
+                }
+            }
+            CHECK(width == 70 || ((unsigned char *)(y + width))[0] == 7);
+        }
+    }
+}
+
+CASE(any_row_with_nan_or_inf_is_nan_on_every_instruction_set)
+{
+    static float x[2000], y[2000];
+    static const float odd[] = {NAN, INFINITY};
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        for (int k = 0; k < 2 * LENGTHS && lengths[k / 2] <= 1000; k++) {
+            int64_t n = lengths[k / 2];
+            fill(x, 2 * n, 3);
+            x[n - 1] = odd[k % 2];
+            x[n] = 0;
+            rt__softmax_tables[isa]->narrow.rows(y, x, 2, n, false);
+            for (int64_t i = 0; i < n; i++) {
+                CHECK(isnan(y[i]));
+                CHECK(!isnan(y[n + i]));
+            }
+        }
+    }
+}
+
+CASE(the_bits_are_the_same_for_any_number_of_threads)
+{
+    static const int64_t shapes[][2] = {{301, 1003}, {700, 50}, {2, 300000}};
+    for (int k = 0; k < 12; k++) {
+        const int64_t *shape = shapes[k / 4];
+        rt_tensor *x = noise(RT_FLOAT32, shape, 2, 5), *first = NULL;
+        for (int threads = 1; threads <= 3; threads++) {
+            rt_set_num_threads(threads);
+            rt_tensor *y = k & 1 ? CALL(log_softmax, 2, T(x), I(k >> 1 & 1))
+                                 : CALL(softmax, 2, T(x), I(k >> 1 & 1));
+            if (first) {
+                CHECK(memcmp(first->data, y->data, (size_t)x->numel * 4) == 0);
+                rt_release(y);
+            } else {
+                first = y;
+                CHECK_NEAR(worst(x, y, k >> 1 & 1, k & 1), 0, 1e-5);
+            }
+        }
+        rt_release(first);
+        rt_release(x);
+    }
+    rt_set_num_threads(0);
 }
 
 CASE(an_interrupt_gives_an_error_and_no_result)

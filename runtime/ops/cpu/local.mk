@@ -10,6 +10,7 @@ ops_kernels = \
 	%D%/random_kernels.c %D%/random_kernels.h \
 	%D%/reduce_kernels.c \
 	%D%/rows_kernels.c \
+	%D%/softmax_kernels.c %D%/softmax.h \
 	%D%/winograd_kernels.c %D%/winograd.h
 ops_kernel_cflags = $(AM_CFLAGS) $(VECTOR_CFLAGS) \
 	 -fwrapv -Wno-type-limits

@@ -27,7 +27,6 @@ typedef enum rt__row_reduction {
 } rt__row_reduction;
 
 #define RT_COLUMNS 256     /* most columns a column kernel takes at once */
-#define RT_SOFT_COLUMNS 64 /* the same of softmax_columns */
 
 typedef struct rt__reduce_table {
     void (*row[RT_RED_COUNT][RT_DTYPE_COUNT])(const void *row, int64_t n,
@@ -36,11 +35,6 @@ typedef struct rt__reduce_table {
     void (*column_sum[RT_DTYPE_COUNT])(const void *x, int64_t rows,
                                        int64_t stride, int width,
                                        double *total);
-    void (*softmax_row[RT_DTYPE_COUNT])(void *out, const void *x, int64_t n,
-                                        bool logarithm);
-    void (*softmax_columns[RT_DTYPE_COUNT])(void *out, const void *x,
-                                            int64_t rows, int64_t stride,
-                                            int width, bool logarithm);
 } rt__reduce_table;
 RT_ISA_FAMILY(rt__reduce_table, reduce);
 

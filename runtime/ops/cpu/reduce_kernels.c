@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reductions of dense rows and columns, and softmax; compiled per instruction
- * set. Float sums run in a fixed number of lanes whatever the vector width, so
- * that every instruction set adds in the same order.
+ * Reductions of dense rows and columns; compiled per instruction set. Float
+ * sums run in a fixed number of lanes whatever the vector width, so that every
+ * instruction set adds in the same order.
  */
 #include "runtime/ops/cpu/reduce.h"
 #include "runtime/ops/cpu/wide_rows.h"
@@ -242,171 +242,6 @@ WIDE_BEST(smallest_f32, INFINITY, w_min, w_join_min)
 COLUMN_SUM(column_sum_f32, float)
 COLUMN_SUM(column_sum_f64, double)
 
-/* --- softmax ------------------------------------------------------------- */
-
-/* The largest element, or NaN. */
-#define ROW_MAX(id, T)                                                         \
-    static T id(const T *x, int64_t n)                                         \
-    {                                                                          \
-        T lane[LANES], best = (T)-INFINITY;                                    \
-        int64_t i = 0;                                                         \
-        for (int l = 0; l < LANES; l++) {                                      \
-            lane[l] = best;                                                    \
-        }                                                                      \
-        for (; i + LANES <= n; i += LANES) {                                   \
-            for (int l = 0; l < LANES; l++) {                                  \
-                T v = x[i + l];                                                \
-                lane[l] = v > lane[l] ? v : lane[l];                           \
-            }                                                                  \
-        }                                                                      \
-        for (int l = 0; i && l < LANES; l++) {                                 \
-            best = lane[l] > best ? lane[l] : best;                            \
-        }                                                                      \
-        for (; i < n; i++) {                                                   \
-            best = x[i] > best ? x[i] : best;                                  \
-        }                                                                      \
-        return best;                                                           \
-    }
-ROW_MAX(row_max_f64, double)
-
-#define SOFTMAX_ROW(suffix, T, EXP)                                            \
-    static void softmax_row_##suffix(void *to, const void *from, int64_t n,    \
-                                     bool logarithm)                           \
-    {                                                                          \
-        const T *x = from;                                                     \
-        T *out = to, best = row_max_##suffix(x, n);                            \
-        rt__sum s;                                                             \
-        if (logarithm) {                                                       \
-            exponentials_##suffix(x, n, (double)best, &s);                     \
-            T shift = (T)log(s.f);                                             \
-            RT_VECTORISE                                                       \
-            for (int64_t i = 0; i < n; i++) {                                  \
-                out[i] = (x[i] - best) - shift;                                \
-            }                                                                  \
-            return;                                                            \
-        }                                                                      \
-        RT_VECTORISE                                                           \
-        for (int64_t i = 0; i < n; i++) {                                      \
-            out[i] = EXP(x[i] - best);                                         \
-        }                                                                      \
-        sum_##suffix(out, n, 0, &s);                                           \
-        T scale = (T)(1 / s.f);                                                \
-        RT_VECTORISE                                                           \
-        for (int64_t i = 0; i < n; i++) {                                      \
-            out[i] *= scale;                                                   \
-        }                                                                      \
-    }
-
-static void softmax_row_f32(void *out, const void *x, int64_t n, bool logarithm)
-{
-    float best = w_row_max(x, n);
-    if (!logarithm) {
-        float sum = w_row_exp(out, x, n, best);
-        w_row_scale(out, out, n, 1 / sum);
-        return;
-    }
-    rt__sum s;
-    exponentials_f32(x, n, (double)best, &s);
-    float shift = (float)log(s.f);
-    WIDE_MAP((float *)out, (const float *)x, n, (v - best) - shift);
-}
-
-SOFTMAX_ROW(f64, double, exp)
-
-#define SOFTMAX_COLUMNS(suffix, T, EXP)                                        \
-    static void softmax_columns_##suffix(void *to, const void *from,           \
-                                         int64_t rows, int64_t stride,         \
-                                         int width, bool logarithm)            \
-    {                                                                          \
-        const T *x = from;                                                     \
-        T *out = to, best[RT_COLUMNS], sum[RT_COLUMNS];                        \
-        for (int w = 0; w < width; w++) {                                      \
-            best[w] = (T)-INFINITY;                                            \
-            sum[w] = 0;                                                        \
-        }                                                                      \
-        for (int64_t r = 0; r < rows; r++) {                                   \
-            const T *line = x + r * stride;                                    \
-            RT_VECTORISE                                                       \
-            for (int w = 0; w < width; w++) {                                  \
-                best[w] = line[w] > best[w] ? line[w] : best[w];               \
-            }                                                                  \
-        }                                                                      \
-        for (int64_t r = 0; r < rows; r++) {                                   \
-            const T *line = x + r * stride;                                    \
-            T e[RT_COLUMNS];                                                   \
-            RT_VECTORISE                                                       \
-            for (int w = 0; w < width; w++) {                                  \
-                e[w] = EXP(line[w] - best[w]);                                 \
-                sum[w] += e[w];                                                \
-            }                                                                  \
-            if (!logarithm) {                                                  \
-                memcpy(out + r * stride, e, (size_t)width * sizeof *e);        \
-            }                                                                  \
-        }                                                                      \
-        for (int w = 0; w < width; w++) {                                      \
-            sum[w] = logarithm ? (T)log((double)sum[w]) : 1 / sum[w];          \
-        }                                                                      \
-        for (int64_t r = 0; r < rows; r++) {                                   \
-            const T *line = x + r * stride;                                    \
-            T *row = out + r * stride;                                         \
-            if (logarithm) {                                                   \
-                RT_VECTORISE                                                   \
-                for (int w = 0; w < width; w++) {                              \
-                    row[w] = (line[w] - best[w]) - sum[w];                     \
-                }                                                              \
-                continue;                                                      \
-            }                                                                  \
-            RT_VECTORISE                                                       \
-            for (int w = 0; w < width; w++) {                                  \
-                row[w] *= sum[w];                                              \
-            }                                                                  \
-        }                                                                      \
-    }
-SOFTMAX_COLUMNS(f64, double, exp)
-
-/* One column for each lane. */
-static void softmax_columns_f32(void *to, const void *from, int64_t rows,
-                                int64_t stride, int width, bool logarithm)
-{
-    const float *x = from;
-    float *out = to;
-    wide best[WIDE_PARTS], sum[WIDE_PARTS];
-    EACH_PART { best[j] = w_all(-INFINITY); sum[j] = w_all(0); }
-#define EACH_ROW(body)                                                         \
-    for (int64_t r = 0; r < rows; r++) {                                       \
-        EACH_PART                                                              \
-        {                                                                      \
-            int64_t at = r * stride + j * WIDE, left = width - j * WIDE;       \
-            if (left > 0) {                                                    \
-                body;                                                          \
-            }                                                                  \
-        }                                                                      \
-    }
-#define INPUT w_load_part(x + at, left, 0)
-    EACH_ROW(best[j] = w_max(INPUT, best[j]))
-    if (logarithm) {
-        EACH_ROW(sum[j] += w_exp(INPUT - best[j]))
-    } else {
-        EACH_ROW(wide e = w_exp(INPUT - best[j]); sum[j] += e;
-                 w_store_part(out + at, left, e))
-    }
-    EACH_PART
-    {
-        for (int k = 0; logarithm && k < WIDE; k++) {
-            sum[j][k] = (float)log((double)sum[j][k]);
-        }
-        sum[j] = logarithm ? sum[j] : 1 / sum[j];
-    }
-    if (logarithm) {
-        EACH_ROW(w_store_part(out + at, left, (INPUT - best[j]) - sum[j]))
-    } else {
-        EACH_ROW(w_store_part(out + at, left,
-                              w_load_part(out + at, left, 0) * sum[j]))
-    }
-#undef INPUT
-#undef EACH_ROW
-}
-
 /* --- the table ----------------------------------------------------------- */
 
 #define FLOATS(name) [RT_FLOAT32] = name##_f32, [RT_FLOAT64] = name##_f64
@@ -430,6 +265,4 @@ const rt__reduce_table RT_ISA_NAME(reduce) = {
         [RT_RED_powers] = {FLOATS(powers)},
     },
     .column_sum = {FLOATS(column_sum)},
-    .softmax_row = {FLOATS(softmax_row)},
-    .softmax_columns = {FLOATS(softmax_columns)},
 };

@@ -5,7 +5,10 @@
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/elementwise.h"
 #include "runtime/ops/cpu/move.h"
-#include "runtime/ops/cpu/reduce.h"
+#include "runtime/ops/cpu/softmax.h"
+#include "runtime/ops/op.h"
+
+#include <math.h>
 
 #define GRAIN 16384
 #define SCAN_COLUMNS 64
@@ -46,42 +49,186 @@ static rt_status open_along(rt__call *c, along *a, int width)
     return s;
 }
 
-static rt_status run_along(rt__call *c, along *a, rt__range_fn fn)
+/* A piece that sees an interrupt ends early. */
+static rt_status run_pieces(rt__call *c, int64_t n, int64_t grain,
+                            rt__range_fn fn, void *ctx)
 {
-    int64_t cost = a->length * (a->inner < a->width ? a->inner : a->width);
-    if (!rt__parallel(a->outer * a->bands, GRAIN / (cost + 16) + 1, fn, a)) {
+    if (!rt__parallel(n, grain, fn, ctx) || rt_interrupted()) {
         return rt__interrupted(c->name, c->err);
     }
+    return RT_OK;
+}
+
+/* The work, where it is not the result itself, becomes the result. */
+static rt_status end_along(rt__call *c, const along *a)
+{
     return a->work == c->r[0].t ? RT_OK
                                 : rt__copy(c->name, c->r[0].t, a->work, c->err);
 }
 
-/* --- softmax ------------------------------------------------------------- */
+static rt_status run_along(rt__call *c, along *a, rt__range_fn fn)
+{
+    int64_t cost = a->length * (a->inner < a->width ? a->inner : a->width);
+    rt_status s = run_pieces(c, a->outer * a->bands, GRAIN / (cost + 16) + 1,
+                             fn, a);
+    return s == RT_OK ? end_along(c, a) : s;
+}
+
+/* --- softmax: columns and rows of common length --------------------------- */
 
 typedef struct soft_job {
     along a;
     const char *in;
+    const rt__softmax_fns *fns;
+    int64_t size;          /* bytes of an element */
+    int64_t row;           /* of a long row's chunks */
+    double *top, *sum;     /* of each chunk; top[0], sum[0]: of the row */
 } soft_job;
 
+#define STEP 4096          /* rows of a band between looks at the interrupt */
+
+/* One band: three walks down the columns. */
+static void soft_band(const soft_job *j, char *out, const char *in, int width)
+{
+    const along *a = &j->a;
+    int64_t line = a->inner * j->size;
+    rt__soft_band b;
+    for (int w = 0; w < RT_SOFT_COLUMNS; w++) {
+        b.top[w] = -INFINITY;
+        b.sum[w] = 0;
+    }
+    for (int walk = 0; walk < 3; walk++) {
+        for (int64_t r = 0; r < a->length && !rt_interrupted(); r += STEP) {
+            int64_t n = a->length - r < STEP ? a->length - r : STEP;
+            const char *x = in + r * line;
+            char *y = out + r * line;
+            if (walk == 0) {
+                j->fns->columns_largest(&b, x, n, a->inner, width);
+            } else if (walk == 1) {
+                j->fns->columns_exponentials(&b, a->flag ? NULL : y, x, n,
+                                             a->inner, width);
+            } else {
+                j->fns->columns_finish(&b, y, x, n, a->inner, width, a->flag);
+            }
+        }
+    }
+}
+
+/* Neighbouring bands share lines of the cache: pieces that run at one time are
+ * taken from the two halves. */
 static void soft_bands(void *ctx, int64_t begin, int64_t end)
 {
     const soft_job *j = ctx;
     const along *a = &j->a;
-    rt_dtype d = (rt_dtype)a->work->dtype;
-    int64_t size = (int64_t)rt_dtype_size(d);
-    for (int64_t i = begin; i < end; i++) {
-        int64_t from = i % a->bands * a->width;
-        int64_t at = (i / a->bands * a->length * a->inner + from) * size;
-        int64_t left = a->inner - from;
-        if (a->inner == 1) {
-            RT_ISA_TABLE(reduce)->softmax_row[d](a->work->data + at, j->in + at,
-                                                 a->length, a->flag);
-        } else {
-            RT_ISA_TABLE(reduce)->softmax_columns[d](
-                a->work->data + at, j->in + at, a->length, a->inner,
-                (int)(left < a->width ? left : a->width), a->flag);
-        }
+    int64_t half = (a->outer * a->bands + 1) / 2;
+    for (int64_t k = begin; k < end; k++) {
+        int64_t i = k % 2 ? half + k / 2 : k / 2;
+        int64_t from = i % a->bands * a->width, left = a->inner - from;
+        int64_t at = (i / a->bands * a->length * a->inner + from) * j->size;
+        soft_band(j, a->work->data + at, j->in + at,
+                  (int)(left < a->width ? left : a->width));
     }
+}
+
+static void soft_rows(void *ctx, int64_t begin, int64_t end)
+{
+    const soft_job *j = ctx;
+    const along *a = &j->a;
+    int64_t at = begin * a->length * j->size;
+    j->fns->rows(a->work->data + at, j->in + at, end - begin, a->length,
+                 a->flag);
+}
+
+/* --- softmax: long rows, in chunks that threads share ---------------------- */
+
+#define CHUNK 65536
+
+static int64_t chunk_size(const soft_job *j, int64_t chunk)
+{
+    int64_t left = j->a.length - chunk * CHUNK;
+    return left < CHUNK ? left : CHUNK;
+}
+
+static int64_t chunk_at(const soft_job *j, int64_t chunk)
+{
+    return (j->row * j->a.length + chunk * CHUNK) * j->size;
+}
+
+static void chunks_largest(void *ctx, int64_t begin, int64_t end)
+{
+    const soft_job *j = ctx;
+    for (int64_t i = begin; i < end; i++) {
+        j->top[i] = j->fns->largest(j->in + chunk_at(j, i), chunk_size(j, i));
+    }
+}
+
+static void chunks_exponentials(void *ctx, int64_t begin, int64_t end)
+{
+    const soft_job *j = ctx;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t at = chunk_at(j, i);
+        j->sum[i] = j->fns->exponentials(
+            j->a.flag ? NULL : j->a.work->data + at, j->in + at,
+            chunk_size(j, i), j->top[0]);
+    }
+}
+
+static void chunks_finish(void *ctx, int64_t begin, int64_t end)
+{
+    const soft_job *j = ctx;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t at = chunk_at(j, i);
+        j->fns->finish(j->a.work->data + at, j->in + at, chunk_size(j, i),
+                       j->top[0], j->sum[0], j->a.flag);
+    }
+}
+
+static rt_status soft_long_row(rt__call *c, soft_job *j, int64_t chunks)
+{
+    rt_status s = run_pieces(c, chunks, 1, chunks_largest, j);
+    for (int64_t i = 1; s == RT_OK && i < chunks; i++) {
+        j->top[0] = j->top[i] > j->top[0] ? j->top[i] : j->top[0];
+    }
+    s = s ? s : run_pieces(c, chunks, 1, chunks_exponentials, j);
+    for (int64_t i = 1; s == RT_OK && i < chunks; i++) {
+        j->sum[0] += j->sum[i];
+    }
+    return s ? s : run_pieces(c, chunks, 1, chunks_finish, j);
+}
+
+static rt_status soft_long_rows(rt__call *c, soft_job *j)
+{
+    int64_t chunks = (j->a.length + CHUNK - 1) / CHUNK;
+    j->top = rt_alloc((size_t)chunks * 2 * sizeof *j->top);
+    if (!j->top) {
+        return rt_fail(c->err, RT_E_MEMORY, "%s: no memory for %lld parts of a "
+                       "row", c->name, (long long)chunks);
+    }
+    j->sum = j->top + chunks;
+    rt_status s = RT_OK;
+    for (j->row = 0; s == RT_OK && j->row < j->a.outer; j->row++) {
+        s = soft_long_row(c, j, chunks);
+    }
+    rt_free(j->top);
+    return s;
+}
+
+/* --- softmax --------------------------------------------------------------- */
+
+static rt_status run_softmax(rt__call *c, soft_job *j)
+{
+    along *a = &j->a;
+    rt_status s;
+    if (a->inner != 1) {
+        return run_along(c, a, soft_bands);
+    }
+    if (a->length >= 4 * CHUNK) {
+        s = soft_long_rows(c, j);
+    } else {
+        s = run_pieces(c, a->outer, GRAIN / (a->length + 16) + 1, soft_rows,
+                       j);
+    }
+    return s == RT_OK ? end_along(c, a) : s;
 }
 
 static rt_status softmax(rt__call *c, bool logarithm)
@@ -96,7 +243,9 @@ static rt_status softmax(rt__call *c, bool logarithm)
     if (s == RT_OK) {
         j.a.flag = logarithm;
         j.in = in->data;
-        s = run_along(c, &j.a, soft_bands);
+        j.size = (int64_t)rt_dtype_size((rt_dtype)in->dtype);
+        j.fns = rt__softmax_fns_of((rt_dtype)in->dtype);
+        s = run_softmax(c, &j);
     }
     rt_release(in);
     rt_release(j.a.work);

@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: MIT
+ * Softmax over rows and columns; compiled per instruction set.
+ */
+#include "runtime/ops/cpu/softmax.h"
+
+#include "runtime/ops/cpu/wide_rows.h"
+
+/* --- exponentials of what is not above 0 --------------------------------------- */
+
+#if defined(__AVX512F__)
+/* 2^(i/16): the powers between two whole ones stand in one register. */
+static const float powers[16] = {
+    0x1p0f,        0x1.0b5586p0f, 0x1.172b84p0f, 0x1.2387a6p0f,
+    0x1.306fep0f,  0x1.3dea64p0f, 0x1.4bfdaep0f, 0x1.5ab07ep0f,
+    0x1.6a09e6p0f, 0x1.7a1148p0f, 0x1.8ace54p0f, 0x1.9c4918p0f,
+    0x1.ae89fap0f, 0x1.c199bep0f, 0x1.d5818ep0f, 0x1.ea4afap0f,
+};
+
+/* x = n ln(2) + r with n in sixteenths, |r| <= 0.0217: a cubic is enough. The
+ * product n ln(2) is rounded once; against the rounding that made x from two
+ * numbers that is little. */
+V_INLINE wide exp_below(wide x)
+{
+    wide t = w_max(w_all(-105), x);
+    wide z = t * 0x1.715476p0f + 0x1.8p19f, n = z - 0x1.8p19f;
+    wide r = n * -0x1.62e43p-1f + t;
+    wide p = (wide)_mm512_permutexvar_ps((__m512i)z, _mm512_loadu_ps(powers));
+    wide q = (r * (1.f / 6) + 0.5f) * r + 1;
+    return (wide)_mm512_scalef_ps((__m512)(r * p * q + p), (__m512)n);
+}
+#else
+V_INLINE wide exp_below(wide x)
+{
+    return w_exp(x);
+}
+#endif
+
+/* --- joining lanes in registers -------------------------------------------------- */
+
+#if defined(__x86_64__)
+V_INLINE __m128 quarter_of(wide v, int largest)
+{
+#if defined(__AVX512F__)
+    __m256 lo = _mm512_castps512_ps256((__m512)v);
+    __m256 hi = _mm512_extractf32x8_ps((__m512)v, 1);
+    __m256 h = largest ? _mm256_max_ps(lo, hi) : _mm256_add_ps(lo, hi);
+#elif defined(__AVX2__)
+    __m256 h = (__m256)v;
+#else
+    return (__m128)v;
+#endif
+#if defined(__AVX2__)
+    __m128 a = _mm256_castps256_ps128(h), b = _mm256_extractf128_ps(h, 1);
+    return largest ? _mm_max_ps(a, b) : _mm_add_ps(a, b);
+#endif
+}
+
+V_INLINE float join_lanes(wide v, int largest)
+{
+    __m128 q = quarter_of(v, largest), s = _mm_movehl_ps(q, q);
+    q = largest ? _mm_max_ps(q, s) : _mm_add_ps(q, s);
+    s = _mm_shuffle_ps(q, q, 1);
+    return _mm_cvtss_f32(largest ? _mm_max_ss(q, s) : _mm_add_ss(q, s));
+}
+#else
+V_INLINE float join_lanes(wide v, int largest)
+{
+    for (int half = WIDE / 2; half > 0; half /= 2) {
+        for (int j = 0; j < half; j++) {
+            float a = v[j], b = v[j + half];
+            v[j] = largest ? (a > b ? a : b) : a + b;
+        }
+    }
+    return v[0];
+}
+#endif
+
+/* The first `parts` vectors joined by halving; the others count for nothing. */
+V_INLINE float join_parts(const wide *v, int parts, int largest)
+{
+    wide p[WIDE_PARTS];
+    _Pragma("GCC unroll 16")
+    for (int j = 0; j < parts; j++) {
+        p[j] = v[j];
+    }
+    _Pragma("GCC unroll 4")
+    for (int half = WIDE_PARTS / 2; half > 0; half /= 2) {
+        _Pragma("GCC unroll 8")
+        for (int j = 0; j < half; j++) {
+            if (j + half < parts) {
+                p[j] = largest ? w_max(p[j], p[j + half]) : p[j] + p[j + half];
+            }
+        }
+    }
+    return join_lanes(p[0], largest);
+}
+
+/* --- short rows: all in registers ------------------------------------------------- */
+
+/* `parts` vectors; WIDE_PARTS stands for any number that is left. */
+V_INLINE void short_row(float *out, const float *x, int n, int parts, bool log_)
+{
+    wide v[WIDE_PARTS], e[WIDE_PARTS];
+#define EACH(body)                                                             \
+    _Pragma("GCC unroll 16") for (int j = 0; j < parts; j++) { body; }
+#define LEFT (parts < WIDE_PARTS && j < parts - 1 ? WIDE : n - j * WIDE)
+    EACH(v[j] = w_load_part(x + j * WIDE, LEFT, -INFINITY))
+    wide top = w_all(join_parts(v, parts, 1));
+    EACH(v[j] -= top; e[j] = exp_below(v[j]))
+    float sum = join_parts(e, parts, 0);
+    if (log_) {
+        wide shift = w_all((float)log((double)sum));
+        EACH(w_store_part(out + j * WIDE, LEFT, v[j] - shift))
+        return;
+    }
+    wide scale = w_all(1 / sum);
+    EACH(w_store_part(out + j * WIDE, LEFT, e[j] * scale))
+#undef EACH
+#undef LEFT
+}
+
+static void short_rows(float *out, const float *x, int64_t rows, int n,
+                       bool log_)
+{
+    int parts = (n + WIDE - 1) / WIDE;
+    for (int64_t i = 0; i < rows; i++, x += n, out += n) {
+        switch (parts) {
+#define PARTS(p)                                                               \
+    case p:                                                                    \
+        short_row(out, x, n, p, log_);                                         \
+        break;
+            PARTS(1)
+            PARTS(2)
+            PARTS(3)
+#if WIDE < 16
+            PARTS(4)
+            PARTS(5)
+            PARTS(6)
+            PARTS(7)
+#endif
+        default:
+            short_row(out, x, n, WIDE_PARTS, log_);
+        }
+    }
+}
+
+/* --- rows of float32 -------------------------------------------------------------- */
+
+#define BLOCK 8192   /* elements added in float32 before a float64 takes them */
+
+static double largest_float(const void *x, int64_t n)
+{
+    wide best[WIDE_PARTS];
+    EACH_PART { best[j] = w_all(-INFINITY); }
+    WIDE_ROW((const float *)x, n, -INFINITY, best[j] = w_max(v, best[j]));
+    return (double)join_parts(best, WIDE_PARTS, 1);
+}
+
+V_INLINE float block_exponentials(float *out, const float *x, int64_t n,
+                                  float top, bool keep)
+{
+    wide sum[WIDE_PARTS], e;
+    int64_t i = 0;
+    EACH_PART { sum[j] = w_all(0); }
+    for (; i + WIDE_LANES <= n; i += WIDE_LANES) {
+        EACH_PART
+        {
+            e = exp_below(w_load(x + i + j * WIDE) - top);
+            if (keep) {
+                w_store(out + i + j * WIDE, e);
+            }
+            sum[j] += e;
+        }
+    }
+    for (int j = 0; i < n; i += WIDE, j++) {
+        e = exp_below(w_load_part(x + i, n - i, -INFINITY) - top);
+        if (keep) {
+            w_store_part(out + i, n - i, e);
+        }
+        sum[j] += e;
+    }
+    return join_parts(sum, WIDE_PARTS, 0);
+}
+
+static double exponentials_float(void *out_, const void *x_, int64_t n,
+                                 double top)
+{
+    const float *x = x_;
+    float *out = out_;
+    double total = 0;
+    for (int64_t i = 0; i < n; i += BLOCK) {
+        int64_t len = n - i < BLOCK ? n - i : BLOCK;
+        total += (double)(out ? block_exponentials(out + i, x + i, len,
+                                                   (float)top, true)
+                              : block_exponentials(NULL, x + i, len,
+                                                   (float)top, false));
+    }
+    return total;
+}
+
+static void finish_float(void *out, const void *x, int64_t n, double top,
+                         double sum, bool log_)
+{
+    float *y = out, most = (float)top;
+    if (log_) {
+        float shift = (float)log(sum);
+        WIDE_MAP(y, (const float *)x, n, (v - most) - shift);
+    } else {
+        float scale = 1 / (float)sum;
+        WIDE_MAP(y, y, n, v * scale);
+    }
+}
+
+#if WIDE == 16
+/* Three rows are under way: the exponentials of row 0, which keep the multipliers busy,
+ * the largest element of row 1, and the scaling of row -1. Sums as in
+ * block_exponentials; n is at most BLOCK. */
+V_INLINE float row_in_flight(float *out, const float *x, int64_t n, float top,
+                             const float *next, float *next_top, float *last,
+                             float scale)
+{
+    wide sum[WIDE_PARTS], best[WIDE_PARTS], e;
+    int64_t i = 0;
+    EACH_PART { sum[j] = w_all(0); best[j] = w_all(-INFINITY); }
+    for (; i + WIDE_LANES <= n; i += WIDE_LANES) {
+        EACH_PART
+        {
+            e = exp_below(w_load(x + i + j * WIDE) - top);
+            w_store(out + i + j * WIDE, e);
+            sum[j] += e;
+            best[j] = w_max(w_load(next + i + j * WIDE), best[j]);
+            w_store(last + i + j * WIDE, w_load(last + i + j * WIDE) * scale);
+        }
+    }
+    for (int j = 0; i < n; i += WIDE, j++) {
+        e = exp_below(w_load_part(x + i, n - i, -INFINITY) - top);
+        w_store_part(out + i, n - i, e);
+        sum[j] += e;
+        best[j] = w_max(w_load_part(next + i, n - i, -INFINITY), best[j]);
+        w_store_part(last + i, n - i, w_load_part(last + i, n - i, 0) * scale);
+    }
+    *next_top = join_parts(best, WIDE_PARTS, 1);
+    return join_parts(sum, WIDE_PARTS, 0);
+}
+
+static void rows_in_flight(float *out, const float *x, int64_t rows, int64_t n)
+{
+    float top = (float)largest_float(x, n), scale = 1, next_top;
+    for (int64_t i = 0; i < rows; i++) {
+        const float *next = i + 1 < rows ? x + n : x;
+        float *last = i ? out - n : out;
+        float sum = row_in_flight(out, x, n, top, next, &next_top, last, scale);
+        scale = 1 / sum;
+        top = next_top;
+        x += n;
+        out += n;
+    }
+    WIDE_MAP(out - n, out - n, n, v * scale);
+}
+#endif
+
+static void rows_float(void *out_, const void *x_, int64_t rows, int64_t n,
+                       bool log_)
+{
+    const float *x = x_;
+    float *out = out_;
+    if (n <= WIDE_LANES) {
+        short_rows(out, x, rows, (int)n, log_);
+        return;
+    }
+#if WIDE == 16
+    if (n <= BLOCK && !log_) {
+        rows_in_flight(out, x, rows, n);
+        return;
+    }
+#endif
+    for (int64_t i = 0; i < rows; i++, x += n, out += n) {
+        double top = largest_float(x, n);
+        double sum = exponentials_float(log_ ? NULL : out, x, n, top);
+        finish_float(out, x, n, top, sum, log_);
+    }
+}
+
+static void scaled_float(void *out, const void *x, int64_t n, double shift,
+                         double scale)
+{
+    float s = (float)shift, f = (float)scale;
+    WIDE_MAP((float *)out, (const float *)x, n, exp_below(v - s) * f);
+}
+
+/* --- columns of float32: one for each lane ----------------------------------------- */
+
+/* A band as wide as can be has no ends to mask. */
+#define BAND(call)                                                             \
+    do {                                                                       \
+        if (width == RT_SOFT_COLUMNS) {                                        \
+            call(RT_SOFT_COLUMNS);                                             \
+        } else {                                                               \
+            call(width);                                                       \
+        }                                                                      \
+    } while (0)
+#define EACH_ROW(width, body)                                                  \
+    for (int64_t r = 0; r < rows; r++) {                                       \
+        EACH_PART                                                              \
+        {                                                                      \
+            int left = (width) - j * WIDE;                                     \
+            int64_t at = r * stride + j * WIDE;                                \
+            if (left > 0) {                                                    \
+                body;                                                          \
+            }                                                                  \
+        }                                                                      \
+    }
+#define INPUT w_load_part(x + at, left, 0)
+#define AHEAD 8      /* rows that are called into the cache beforehand */
+
+V_INLINE wide narrow(const double *p)
+{
+    wide v;
+    for (int i = 0; i < WIDE; i++) {
+        v[i] = (float)p[i];
+    }
+    return v;
+}
+
+V_INLINE void widen(double *p, wide v)
+{
+    for (int i = 0; i < WIDE; i++) {
+        p[i] = (double)v[i];
+    }
+}
+
+static void columns_largest_float(rt__soft_band *b, const void *from,
+                                  int64_t rows, int64_t stride, int width)
+{
+    const float *x = from;
+    wide best[WIDE_PARTS];
+    EACH_PART { best[j] = narrow(b->top + j * WIDE); }
+#define LARGEST(width)                                                         \
+    EACH_ROW(width, best[j] = w_max(INPUT, best[j]);                           \
+             __builtin_prefetch(x + at + AHEAD * stride))
+    BAND(LARGEST);
+    EACH_PART { widen(b->top + j * WIDE, best[j]); }
+}
+
+static void columns_exponentials_float(rt__soft_band *b, void *to,
+                                       const void *from, int64_t rows,
+                                       int64_t stride, int width)
+{
+    const float *x = from;
+    float *out = to;
+    wide best[WIDE_PARTS], sum[WIDE_PARTS], e;
+    EACH_PART { best[j] = narrow(b->top + j * WIDE); sum[j] = w_all(0); }
+#define EXPONENTIALS(width)                                                    \
+    EACH_ROW(width, e = exp_below(INPUT - best[j]); sum[j] += e;               \
+             w_store_part(out + at, left, e))
+#define SUMS(width) EACH_ROW(width, sum[j] += exp_below(INPUT - best[j]))
+    if (to) {
+        BAND(EXPONENTIALS);
+    } else {
+        BAND(SUMS);
+    }
+    for (int i = 0; i < WIDE_LANES; i++) {
+        b->sum[i] += (double)sum[i / WIDE][i % WIDE];
+    }
+}
+
+static void columns_finish_float(const rt__soft_band *b, void *to,
+                                 const void *from, int64_t rows, int64_t stride,
+                                 int width, bool log_)
+{
+    const float *x = from;
+    float *out = to;
+    wide best[WIDE_PARTS], sum[WIDE_PARTS];
+    EACH_PART
+    {
+        best[j] = narrow(b->top + j * WIDE);
+        for (int i = 0; i < WIDE; i++) {
+            double s = b->sum[j * WIDE + i];
+            sum[j][i] = log_ ? (float)log(s) : 1 / (float)s;
+        }
+    }
+#define LOGARITHMS(width)                                                      \
+    EACH_ROW(width, w_store_part(out + at, left, (INPUT - best[j]) - sum[j]))
+#define PROBABILITIES(width)                                                   \
+    EACH_ROW(width, w_store_part(out + at, left,                               \
+                                 w_load_part(out + at, left, 0) * sum[j]))
+    if (log_) {
+        BAND(LOGARITHMS);
+    } else {
+        BAND(PROBABILITIES);
+    }
+}
+
+/* --- the same in float64 ------------------------------------------------------------ */
+
+enum { LANES = 16 };
+
+static double largest_double(const void *x_, int64_t n)
+{
+    const double *x = x_;
+    double lane[LANES], best = -INFINITY;
+    int64_t i = 0;
+    for (int l = 0; l < LANES; l++) {
+        lane[l] = best;
+    }
+    for (; i + LANES <= n; i += LANES) {
+        for (int l = 0; l < LANES; l++) {
+            lane[l] = x[i + l] > lane[l] ? x[i + l] : lane[l];
+        }
+    }
+    for (int l = 0; l < LANES; l++) {
+        best = lane[l] > best ? lane[l] : best;
+    }
+    for (; i < n; i++) {
+        best = x[i] > best ? x[i] : best;
+    }
+    return best;
+}
+
+static double exponentials_double(void *out_, const void *x_, int64_t n,
+                                  double top)
+{
+    const double *x = x_;
+    double *out = out_, lane[LANES] = {0}, total = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double e = exp(x[i] - top);
+        lane[i % LANES] += e;
+        if (out) {
+            out[i] = e;
+        }
+    }
+    for (int l = 0; l < LANES; l++) {
+        total += lane[l];
+    }
+    return total;
+}
+
+static void finish_double(void *out, const void *x_, int64_t n, double top,
+                          double sum, bool log_)
+{
+    const double *x = x_;
+    double *y = out, scale = 1 / sum, shift = log(sum);
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = log_ ? (x[i] - top) - shift : y[i] * scale;
+    }
+}
+
+static void rows_double(void *out_, const void *x_, int64_t rows, int64_t n,
+                        bool log_)
+{
+    const double *x = x_;
+    double *out = out_;
+    for (int64_t i = 0; i < rows; i++, x += n, out += n) {
+        double top = largest_double(x, n);
+        double sum = exponentials_double(log_ ? NULL : out, x, n, top);
+        finish_double(out, x, n, top, sum, log_);
+    }
+}
+
+static void scaled_double(void *out_, const void *x_, int64_t n, double shift,
+                          double scale)
+{
+    const double *x = x_;
+    double *out = out_;
+    for (int64_t i = 0; i < n; i++) {
+        out[i] = exp(x[i] - shift) * scale;
+    }
+}
+
+static void columns_largest_double(rt__soft_band *b, const void *from,
+                                   int64_t rows, int64_t stride, int width)
+{
+    const double *x = from;
+    for (int64_t r = 0; r < rows; r++, x += stride) {
+        for (int w = 0; w < width; w++) {
+            b->top[w] = x[w] > b->top[w] ? x[w] : b->top[w];
+        }
+    }
+}
+
+static void columns_exponentials_double(rt__soft_band *b, void *to,
+                                        const void *from, int64_t rows,
+                                        int64_t stride, int width)
+{
+    const double *x = from;
+    double *out = to;
+    for (int64_t r = 0; r < rows; r++) {
+        for (int w = 0; w < width; w++) {
+            double e = exp(x[r * stride + w] - b->top[w]);
+            b->sum[w] += e;
+            if (out) {
+                out[r * stride + w] = e;
+            }
+        }
+    }
+}
+
+static void columns_finish_double(const rt__soft_band *b, void *to,
+                                  const void *from, int64_t rows,
+                                  int64_t stride, int width, bool log_)
+{
+    const double *x = from;
+    double *out = to, with[RT_SOFT_COLUMNS];
+    for (int w = 0; w < width; w++) {
+        with[w] = log_ ? log(b->sum[w]) : 1 / b->sum[w];
+    }
+    for (int64_t r = 0; r < rows; r++, x += stride, out += stride) {
+        for (int w = 0; w < width; w++) {
+            out[w] = log_ ? (x[w] - b->top[w]) - with[w] : out[w] * with[w];
+        }
+    }
+}
+
+#define SET(T)                                                                 \
+    {rows_##T, largest_##T, exponentials_##T, finish_##T, columns_largest_##T, \
+     columns_exponentials_##T, columns_finish_##T, scaled_##T}
+
+const rt__softmax_table RT_ISA_NAME(softmax) = {SET(float), SET(double)};
