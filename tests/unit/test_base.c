@@ -131,6 +131,27 @@ CASE(a_parallel_loop_visits_every_element_once)
     rt_set_num_threads(0);
 }
 
+/* Pieces that take longer than workers and callers spin. */
+static void count_slowly(void *ctx, int64_t begin, int64_t end)
+{
+    usleep(begin == 0 ? 100 : 1000);
+    count(ctx, begin, end);
+}
+
+CASE(sleeping_workers_wake_up_and_late_ones_are_waited_for)
+{
+    for (int threads = 1; threads <= 5; threads++) {
+        rt_set_num_threads(threads);
+        for (int round = 0; round < 5; round++) {
+            atomic_llong sum = 0;
+            CHECK(rt__parallel(4, 1, count_slowly, &sum));
+            CHECK_INT(sum, 6);
+            usleep(300);
+        }
+    }
+    rt_set_num_threads(0);
+}
+
 static void nested(void *ctx, int64_t begin, int64_t end)
 {
     (void)begin, (void)end;
