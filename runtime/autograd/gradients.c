@@ -181,27 +181,28 @@ RULE(pow, D | A(0) | A(1), D | A(0) | A(1) | R(0))
     }
 }
 
-/* Equal elements share the gradient. */
-static void extremum(rt__rule_call *c, rt_tensor *left, rt_tensor *right)
+/* Equal elements share the gradient; the loser gets none, and where one is
+ * NaN, nobody loses. */
+static void extremum(rt__rule_call *c, rt_tensor *lost0, rt_tensor *lost1)
 {
-    rt_tensor *half = F(where, T(F(eq, T(ARG(0)), T(ARG(1)))),
-                        T(F(mul, T(G), N(0.5))), N(0.0));
+    rt_tensor *share = F(where, T(F(eq, T(ARG(0)), T(ARG(1)))),
+                         T(F(mul, T(G), N(0.5))), T(G));
     if (WANTS(0)) {
-        GIVE(0, F(where, T(left), T(G), T(half)));
+        GIVE(0, F(where, T(lost0), N(0.0), T(share)));
     }
     if (WANTS(1)) {
-        GIVE(1, F(where, T(right), T(G), T(half)));
+        GIVE(1, F(where, T(lost1), N(0.0), T(share)));
     }
 }
 
 RULE(maximum, D | A(0) | A(1), D | A(0) | A(1))
 {
-    extremum(c, F(gt, T(ARG(0)), T(ARG(1))), F(lt, T(ARG(0)), T(ARG(1))));
+    extremum(c, F(lt, T(ARG(0)), T(ARG(1))), F(gt, T(ARG(0)), T(ARG(1))));
 }
 
 RULE(minimum, D | A(0) | A(1), D | A(0) | A(1))
 {
-    extremum(c, F(lt, T(ARG(0)), T(ARG(1))), F(gt, T(ARG(0)), T(ARG(1))));
+    extremum(c, F(gt, T(ARG(0)), T(ARG(1))), F(lt, T(ARG(0)), T(ARG(1))));
 }
 
 RULE(atan2, D | A(0) | A(1), D | A(0) | A(1))
@@ -297,7 +298,7 @@ RULE(erf, D | A(0))
 RULE(relu, D | R(0))
 {
     TRY_FUSED(relu_grad, Y, 0);
-    GIVE(0, keep(c, F(gt, T(Y), N(0.0)), G));
+    GIVE(0, F(where, T(F(le, T(Y), N(0.0))), N(0.0), T(G)));   /* NaN: g */
 }
 
 RULE(leaky_relu, D | A(0))
@@ -312,7 +313,7 @@ RULE(elu, D | A(0))
     TRY_FUSED(elu_grad, X, number(&c->a[1]));
     rt_tensor *below = F(exp, T(F(clamp, T(X), NONE, N(0.0))));
     rt_tensor *low = F(mul, T(G), T(F(mul, T(below), c->a[1])));
-    GIVE(0, F(where, T(F(gt, T(X), N(0.0))), T(G), T(low)));
+    GIVE(0, F(where, T(F(le, T(X), N(0.0))), T(low), T(G)));
 }
 
 /* Phi(x) + x phi(x) */
@@ -375,6 +376,14 @@ RULE(clamp, D | A(0))
         g = keep(c, F(le, T(X), c->a[2]), g);
     }
     GIVE(0, g);
+}
+
+/* Nothing at the bounds themselves, as PyTorch has it, where clamp passes. */
+RULE(hardtanh, D | A(0))
+{
+    rt_tensor *flat = F(logical_or, T(F(le, T(X), c->a[1])),
+                        T(F(ge, T(X), c->a[2])));
+    GIVE(0, F(where, T(flat), N(0.0), T(G)));
 }
 
 /* --- filling and copying ------------------------------------------------------------------ */

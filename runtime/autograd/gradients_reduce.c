@@ -165,28 +165,32 @@ RULE(logsumexp, D | A(0) | R(0))
 
 /* --- extrema ----------------------------------------------------------------------------- */
 
-/* Every element equal to the result gets the same share. */
-static rt_tensor *shared(rt__rule_call *c, const dims *d)
+/* Every element equal to the result gets the same share; `nan` says whether
+ * a NaN equals one. */
+static rt_tensor *shared(rt__rule_call *c, const dims *d, bool nan)
 {
     rt_tensor *x = ARG(0), *y = restored(c, d, RES(0));
     rt_tensor *hit = F(eq, T(x), T(y));
+    if (nan && rt_dtype_is_floating((rt_dtype)LIKE(0)->dtype)) {
+        hit = F(logical_or, T(hit), T(F(logical_and, T(F(isnan, T(x))),
+                                        T(F(isnan, T(y))))));
+    }
     rt_tensor *count = sum_over(c, d, F(to, T(hit), RT_V_DTYPE(LIKE(0)->dtype)));
-    rt_tensor *g = F(div, T(restored(c, d, G)), T(count));
-    return F(where, T(hit), T(g), N(0.0));
+    return F(div, T(F(mul, T(restored(c, d, G)), T(hit))), T(count));
 }
 
 RULE(minmax_all, D | A(0) | R(0))
 {
     dims d;
     read_dims(&d, LIKE(0), &RT_NONE);
-    GIVE(0, shared(c, &d));
+    GIVE(0, shared(c, &d, true));
 }
 
 RULE(aminmax, D | A(0) | R(0))
 {
     dims d;
     read_dims(&d, LIKE(0), &c->a[1]);
-    GIVE(0, shared(c, &d));
+    GIVE(0, shared(c, &d, false));
 }
 
 RULE(minmax_dim, D | R(1))

@@ -75,18 +75,6 @@ RT_KERNEL(mish)
     return rt__steps_end(&w, c, CALL(&w, RT_OP_mul, c->a[0], T(gate)));
 }
 
-RT_KERNEL(hardtanh)
-{
-    rt__steps w = RT_STEPS(c);
-    if (rt__arg_float(c, 1) > rt__arg_float(c, 2)) {
-        return rt_fail(c->err, RT_E_ARGUMENT,
-                       "hardtanh: min_val %g is above max_val %g",
-                       rt__arg_float(c, 1), rt__arg_float(c, 2));
-    }
-    return rt__steps_end(&w, c, CALL(&w, RT_OP_clamp, c->a[0], c->a[1],
-                                     c->a[2]));
-}
-
 RT_KERNEL(logsigmoid)
 {
     rt__steps w = RT_STEPS(c);

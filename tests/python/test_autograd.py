@@ -192,3 +192,23 @@ def test_a_hook_that_refers_to_its_leaf_is_collected(rt):
     del x
     gc.collect()
     assert ref() is None
+
+
+EDGES = [float("nan"), float("inf"), -float("inf"), 0.0, -0.0, 1.0, -1.0, 1.5, -1.5]
+OTHERS = [1.0, float("nan"), 0.0, 0.0, 0.0, 1.0, float("nan"), -1.5, 2.0]
+
+
+@pytest.mark.parametrize("name", ["relu", "elu", "selu", "leaky_relu", "relu6", "hardtanh",
+                                  "clamp", "maximum", "minimum", "max", "min", "amax", "amin"])
+def test_gradients_at_nan_infinity_and_bounds_are_pytorchs(rt, torch, name):
+    def gradient(T, values):
+        x = T.tensor(values, requires_grad=True)
+        f = getattr(T.nn.functional, name, None) or getattr(T, name)
+        more = {"clamp": (-1.0, 1.0), "maximum": (T.tensor(OTHERS[:len(values)]),),
+                "minimum": (T.tensor(OTHERS[:len(values)]),)}.get(name, ())
+        y = f(x, *more)
+        y.backward(T.ones_like(y))
+        return x.grad.tolist()
+
+    for values in (EDGES, EDGES[3:]):
+        assert gradient(rt, values) == pytest.approx(gradient(torch, values), nan_ok=True)

@@ -33,7 +33,8 @@ def leaky_relu(input, negative_slope=0.01, inplace=False):
 
 def relu6(input, inplace=False):
     """min(max(x, 0), 6)."""
-    return input.clamp_(0, 6) if inplace else input.clamp(0, 6)
+    out = _ops["hardtanh"](input, 0, 6)
+    return input.copy_(out) if inplace else out
 
 
 def softmin(input, dim=-1):

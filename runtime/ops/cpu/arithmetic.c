@@ -175,6 +175,15 @@ RT_KERNEL(clamp)
     return run(c, RT_EW_clamp, d, 1, &p);
 }
 
+RT_KERNEL(hardtanh)
+{
+    double low = rt__arg_float(c, 1), high = rt__arg_float(c, 2);
+    return low <= high ? rt__kernel_clamp(c)
+                       : rt_fail(c->err, RT_E_ARGUMENT,
+                                 "hardtanh: min_val %g is above max_val %g",
+                                 low, high);
+}
+
 /* --- two operands -------------------------------------------------------- */
 
 static rt_dtype pair_type(const rt__call *c)
