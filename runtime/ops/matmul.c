@@ -329,33 +329,35 @@ RT_INFER(linear)
                                   x->ndim - (w->ndim == 1), shape);
 }
 
-/* Every row of C starts as the bias. */
-static void spread_bias(rt_tensor *r, const rt_tensor *b, int64_t outs)
+/* The bias as `outs` dense numbers: its own, or a copy at *copy. */
+static rt_status dense_bias(rt_tensor **copy, const char **data, rt_tensor *b,
+                            int64_t outs, rt_error *err)
 {
-    size_t size = rt_dtype_size((rt_dtype)r->dtype);
+    size_t size = rt_dtype_size((rt_dtype)b->dtype);
     int64_t step = b->ndim && b->numel > 1 ? b->strides[0] : 0;
-    for (int64_t j = 0; j < outs && r->numel; j++) {
-        memcpy(r->data + (size_t)j * size,
+    if (outs == 1 || step == 1) {
+        *data = b->data;
+        return RT_OK;
+    }
+    rt_status s = rt_tensor_new(copy, (rt_dtype)b->dtype, 1, &outs, err);
+    for (int64_t j = 0; s == RT_OK && j < outs; j++) {
+        memcpy((*copy)->data + (size_t)j * size,
                b->data + j * step * (int64_t)size, size);
     }
-    for (int64_t i = 1; i < r->numel / (outs ? outs : 1); i++) {
-        memcpy(r->data + (size_t)(i * outs) * size, r->data,
-               (size_t)outs * size);
-    }
+    *data = s == RT_OK ? (*copy)->data : NULL;
+    return s;
 }
 
 RT_KERNEL(linear)
 {
     rt_tensor *x = rt__arg(c, 0), *w = rt__arg(c, 1), *b = rt__arg(c, 2);
-    rt_tensor *r = c->r[0].t, *rows = NULL;
+    rt_tensor *r = c->r[0].t, *rows = NULL, *copy = NULL;
+    const char *bias = NULL;
     if (is_half(r)) {
         return through_float32(c, 3, rt__kernel_linear);
     }
     int64_t outs = w->ndim == 2 ? w->shape[0] : 1, m, stride;
     rt_status s = RT_OK;
-    if (b) {
-        spread_bias(r, b, outs);
-    }
     if (x->ndim <= 2) {
         m = x->ndim == 2 ? x->shape[0] : 1;
         stride = x->ndim == 2 ? x->strides[0] : x->shape[0];
@@ -372,8 +374,15 @@ RT_KERNEL(linear)
                   .c = r->data, .ars = stride, .acs = x->strides[x->ndim - 1],
                   .brs = w->strides[w->ndim - 1],
                   .bcs = w->ndim == 2 ? w->strides[0] : 1, .crs = outs,
-                  .ccs = 1, .accumulate = b != NULL};
-    s = rt__gemm_run(&g, c->name, c->err);
+                  .ccs = 1};
+    if (b) {
+        s = dense_bias(&copy, &bias, b, outs, c->err);
+    }
+    g.bias = bias;
+    if (s == RT_OK) {
+        s = rt__gemm_run(&g, c->name, c->err);
+    }
+    rt_release(copy);
     rt_release(rows);
     return s;
 }

@@ -99,23 +99,87 @@ static void check_all_sizes(void)
     check_size(RT_BFLOAT16, 5, 9, 30, true);
 }
 
-/* First, before anything has loaded the library. */
-CASE(products_are_right_without_openblas)
+/* Rows of every kind of product, with a dense, a strided and a single bias. */
+static void check_linear(rt_dtype d, int64_t m, int64_t k, int64_t n)
+{
+    int64_t sx[] = {m, k}, sw[] = {n, k}, wt[] = {1, k}, kn[] = {k, n};
+    int64_t sb[] = {2 * n}, one[] = {1}, two[] = {2};
+    rt_tensor *x = make(d, 2, sx), *w = make(d, 2, sw), *t;
+    rt_tensor *many = make(d, 1, sb), *bias[3];
+    CHECK_OK(rt_tensor_view(&t, w, 2, kn, wt, 0, &err), err);
+    CHECK_OK(rt_tensor_view(&bias[0], many, 1, &n, one, 0, &err), err);
+    CHECK_OK(rt_tensor_view(&bias[1], many, 1, &n, two, 0, &err), err);
+    CHECK_OK(rt_tensor_view(&bias[2], many, 1, one, one, 1, &err), err);
+    rt_tensor *plain = run(RT_OP_linear, 2, x, w, NULL);
+    check_2d(x, t, plain);
+    for (int v = 0; v < 3; v++) {
+        rt_tensor *r = run(RT_OP_linear, 3, x, w, bias[v]);
+        int64_t wrong = 0;
+        for (int64_t i = 0; i < m * n; i++) {
+            int64_t j = v == 2 ? 0 : i % n * bias[v]->strides[0];
+            double want = at(plain, i) + at(bias[v], j);
+            wrong += fabs(at(r, i) - want) > 1e-3;
+        }
+        CHECK_INT(wrong, 0);
+        rt_release(r);
+        rt_release(bias[v]);
+    }
+    rt_release(plain);
+    rt_release(many);
+    rt_release(x);
+    rt_release(w);
+    rt_release(t);
+}
+
+static void check_all_linear(void)
+{
+    static const int64_t sizes[][3] = {{1, 30, 20},   {20, 30, 1}, {5, 0, 7},
+                                       {30, 40, 50},  {65, 700, 90},
+                                       {130, 1100, 70}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const int64_t *s = sizes[i];
+        check_linear(RT_FLOAT32, s[0], s[1], s[2]);
+        check_linear(RT_FLOAT64, s[0], s[1], s[2]);
+    }
+}
+
+/* In a child, which has loaded no library and chosen no kernels yet. */
+static void check_with(const char *gemm, const char *blas)
 {
     pid_t child = fork();
     if (child == 0) {
-        setenv("RT_BLAS", "off", 1);
+        setenv("RT_GEMM", gemm, 1);
+        setenv("RT_BLAS", blas, 1);
         check_all_sizes();
-        _exit(unit_failures || rt__blas_get()->loaded);
+        check_all_linear();
+        _exit(unit_failures ||
+              (strcmp(blas, "off") == 0 && rt__blas_get()->loaded));
     }
     int status = 0;
     waitpid(child, &status, 0);
     CHECK_INT(status, 0);
 }
 
+/* First, before anything has loaded the library. */
+CASE(products_are_right_without_openblas)
+{
+    check_with("own", "off");
+    check_with("blas", "off");
+}
+
+CASE(products_are_right_by_openblas)
+{
+    check_with("blas", "on");
+}
+
 CASE(products_are_right_for_every_size_and_layout)
 {
     check_all_sizes();
+}
+
+CASE(linear_adds_its_bias_whatever_product_it_comes_to)
+{
+    check_all_linear();
 }
 
 CASE(a_product_of_reversed_and_strided_operands_is_right)
@@ -268,11 +332,12 @@ static double kernel_error(const rt__sgemm_table *t, int64_t m, int64_t n,
             for (int64_t j = 0; j < n; j += t->nr) {
                 t->tile((int)(m - i < t->mr ? m - i : t->mr),
                         (int)(n - j < t->nr ? n - j : t->nr), k, pa + i * k,
-                        pb + j * k, c + 1 + i * n + j, n, true);
+                        pb + j * k, c + 1 + i * n + j, n,
+                        c + 1 + i * n + j, n);
             }
         }
     } else {
-        t->direct(m, n, k, a, b, c + 1, n, true);
+        t->direct(m, n, k, a, b, c + 1, n, c + 1, n);
     }
     CHECK(c[0] == 3 && c[m * n + 1] == 3);
     for (int64_t i = 0; i < m; i++) {

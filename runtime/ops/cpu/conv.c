@@ -421,7 +421,7 @@ static rt_status forward_chunk(rt__call *c, const conv *v, rt_tensor *x,
     }
     if (s == RT_OK) {
         rt__gemm g = {v->dtype, v->co, v->p, v->k, w->data, columns, out,
-                      v->k, 1, v->p, 1, v->p, 1, bias != NULL};
+                      v->k, 1, v->p, 1, v->p, 1, bias != NULL, NULL};
         s = products(c, v, &g, n * v->groups,
                      (int64_t[]){0, v->co * v->k},
                      (int64_t[]){v->groups * kp, kp},
@@ -529,7 +529,8 @@ static rt_status input_chunk(rt__call *c, const conv *v, rt_tensor *g,
         const char *grads =
             g->data + first * v->groups * cp * (int64_t)v->size;
         rt__gemm product = {v->dtype, v->k, v->p, v->co, w->data, grads,
-                            columns->data, 1, v->k, v->p, 1, v->p, 1, false};
+                            columns->data, 1, v->k, v->p, 1, v->p, 1, false,
+                            NULL};
         s = products(c, v, &product, n * v->groups,
                      (int64_t[]){0, v->co * v->k},
                      (int64_t[]){v->groups * cp, cp},
@@ -653,7 +654,7 @@ static rt_status weight_chunk(rt__call *c, const conv *v, rt_tensor *g,
     if (s == RT_OK) {
         rt__gemm product = {v->dtype, v->co, v->k, np, grads->data,
                             columns->data, out->data, np, 1, 1, np, v->k, 1,
-                            true};
+                            true, NULL};
         s = products(c, v, &product, v->groups,
                      (int64_t[]){0, v->co * np}, (int64_t[]){0, v->k * np},
                      (int64_t[]){0, v->co * v->k});

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Matrix products by dtype: float32 goes to our own kernels, float64 to
- * OpenBLAS in tiles (float32 too under RT_GEMM=blas), the other dtypes and
- * machines without it to plain loops.
+ * OpenBLAS in tiles (float32 too under RT_GEMM=blas) or, without it, to our
+ * own; the other dtypes to plain loops.
  */
 #include "runtime/ops/cpu/gemm.h"
 
@@ -10,7 +10,7 @@
 
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/blas.h"
-#include "runtime/ops/cpu/gemm_kernels.h"
+#include "runtime/ops/cpu/dgemm_kernels.h"
 
 enum { SMALL = 48 * 48 * 48, LARGE = 200 * 200 * 200 };   /* multiplications */
 enum { ROWS = 256, LARGE_ROWS = 512, COLUMNS = 512 };
@@ -133,15 +133,21 @@ static void blas_gemv(rt_dtype d, layout m, int64_t rows, int64_t cols,
     }
 }
 
-/* Own kernels for floats, where the work is worth packing; plain loops for
- * what is left, and when there is no memory to pack into. */
+/* Own kernels for floats; plain loops for what is left, and when there is no
+ * memory to pack into. */
 static void without_blas(const rt__gemm *g)
 {
-    bool floats = g->dtype == RT_FLOAT32 || g->dtype == RT_FLOAT64;
-    bool worth = floats && g->ccs == 1 && g->m * g->n * g->k > 512;
-    void *room = worth ? rt_alloc(RT_GEMM_ROOM) : NULL;
+    void *room = NULL;
+    if (g->dtype == RT_FLOAT32 && rt__gemm_suits(g)) {
+        if (rt__gemm_own_run(g, "", NULL) != RT_E_MEMORY) {
+            return;   /* an interrupt is seen by who runs the tiles */
+        }
+    } else if (g->dtype == RT_FLOAT64 && g->ccs == 1 &&
+               g->m * g->n * g->k > 512) {
+        room = rt_alloc(RT_DGEMM_ROOM);
+    }
     if (room) {
-        RT_ISA_TABLE(gemm)->packed[g->dtype](g, room);
+        RT_ISA_TABLE(dgemm)->packed(g, room);
     } else {
         plain(g);
     }
@@ -267,6 +273,26 @@ static rt_status densify(rt__gemm *g, char **copies, const char *name,
     return s;
 }
 
+void rt__gemm_start(rt__gemm *g)
+{
+    size_t size = rt_dtype_size(g->dtype);
+    if (!g->bias) {
+        return;
+    }
+    for (int64_t i = 0; i < g->m; i++) {
+        char *row = g->c + (size_t)(i * g->crs) * size;
+        if (g->ccs == 1) {
+            memcpy(row, g->bias, (size_t)g->n * size);
+            continue;
+        }
+        for (size_t j = 0; j < (size_t)g->n; j++) {
+            memcpy(row + j * (size_t)g->ccs * size, g->bias + j * size, size);
+        }
+    }
+    g->accumulate = true;
+    g->bias = NULL;
+}
+
 rt_status rt__gemm_run(const rt__gemm *given, const char *name, rt_error *err)
 {
     rt__gemm g = *given;
@@ -275,6 +301,7 @@ rt_status rt__gemm_run(const rt__gemm *given, const char *name, rt_error *err)
     if (rt__gemm_own(&g)) {
         return rt__gemm_own_run(&g, name, err);
     }
+    rt__gemm_start(&g);
     if (blas_takes(&g) && g.m > 1 && g.n > 1) {
         s = densify(&g, copies, name, err);
     }

@@ -17,6 +17,8 @@ typedef struct rt__gemm {
     int64_t ars, acs, brs, bcs;   /* strides in elements: rows, columns */
     int64_t crs, ccs;
     bool accumulate;              /* add to what C holds */
+    const char *bias;             /* NULL, or n dense numbers that every row of
+                                     C is given besides; not with accumulate */
 } rt__gemm;
 
 /* One product, tiles spread over the pool. RT_E_INTERRUPT when interrupted,
@@ -28,8 +30,12 @@ rt_status rt__gemm_batch(const rt__gemm *g, int64_t count, const int64_t *a,
                          const int64_t *b, const int64_t *c, const char *name,
                          rt_error *err);
 
-/* Float32 by our own kernels (RT_GEMM=blas leaves it to OpenBLAS): whether a
- * product is theirs, and the product. */
+/* Writes the bias into C, which is added to from then on. */
+void rt__gemm_start(rt__gemm *g);
+
+/* Float32 by our own kernels: whether C's strides suit them, whether a product
+ * is theirs (RT_GEMM=blas leaves it to OpenBLAS), and the product. */
+bool rt__gemm_suits(const rt__gemm *g);
 bool rt__gemm_own(const rt__gemm *g);
 rt_status rt__gemm_own_run(const rt__gemm *g, const char *name, rt_error *err);
 

@@ -5,7 +5,7 @@ ops_kernels = \
 	%D%/backward_kernels.c %D%/backward.h \
 	%D%/convert_kernels.c \
 	%D%/elementwise_kernels.c \
-	%D%/gemm_kernels.c %D%/gemm_kernels.h \
+	%D%/dgemm_kernels.c %D%/dgemm_kernels.h \
 	%D%/sgemm_kernels.c %D%/sgemm_kernels.h \
 	%D%/random_kernels.c %D%/random_kernels.h \
 	%D%/reduce_kernels.c \

@@ -16,7 +16,12 @@
  * SERIAL are shared between threads. */
 enum { DIRECT = 96 * 96 * 96, SERIAL = 40 * 40 * 40 };
 enum { DIRECT_ROWS = 16, DIRECT_COLUMNS = 128 };
-enum { LEAST_PIECE = 1 << 19, MOST_PIECE = 20 << 20, PIECES = 16 };
+enum { LEAST_PIECE = 1 << 19, MOST_PIECE = 8 << 20, PIECES = 32 };
+
+bool rt__gemm_suits(const rt__gemm *g)
+{
+    return g->ccs == 1 || g->n == 1 || g->crs == 1 || g->m == 1;
+}
 
 bool rt__gemm_own(const rt__gemm *g)
 {
@@ -27,8 +32,7 @@ bool rt__gemm_own(const rt__gemm *g)
         c = wanted && strcmp(wanted, "blas") == 0 ? 2 : 1;
         atomic_store_explicit(&choice, c, memory_order_relaxed);
     }
-    return c == 1 && g->dtype == RT_FLOAT32 &&
-           (g->ccs == 1 || g->n == 1 || g->crs == 1 || g->m == 1);
+    return c == 1 && g->dtype == RT_FLOAT32 && rt__gemm_suits(g);
 }
 
 /* The same product with C's rows dense: C^T = B^T A^T where they are not. */
@@ -38,6 +42,7 @@ static rt__gemm dense_rows(const rt__gemm *g)
     if (g->ccs == 1 || g->n == 1) {
         return t;
     }
+    rt__gemm_start(&t);
     t.m = g->n, t.n = g->m;
     t.a = g->b, t.ars = g->bcs, t.acs = g->brs;
     t.b = g->a, t.brs = g->acs, t.bcs = g->ars;
@@ -64,7 +69,7 @@ typedef struct block {
     int64_t i, j, p, m, n, k;          /* where it begins, its sizes */
     int64_t a_panels, b_panels;
     bool pack_b;
-    int64_t rows, columns, down;   /* panels in a piece; pieces in a column */
+    int64_t rows, columns, across;   /* panels in a piece; pieces in a row */
 } block;
 
 static void pack_range(void *ctx, int64_t begin, int64_t end)
@@ -88,21 +93,33 @@ static void pack_range(void *ctx, int64_t begin, int64_t end)
     }
 }
 
+/* What a tile of C at row i, column j is added to, and how far apart its rows
+ * are. */
+static const float *addend(const rt__gemm *g, int64_t p, const float *c,
+                           int64_t j, int64_t *step)
+{
+    bool add = g->accumulate || p > 0;
+    *step = add ? g->crs : 0;
+    return add ? c : g->bias ? (const float *)g->bias + j : NULL;
+}
+
+/* Pieces in a row of pieces share rows of A. */
 static void multiply_piece(const block *d, int64_t piece)
 {
     const rt__gemm *g = d->g;
-    int64_t i0 = piece % d->down * d->rows, j0 = piece / d->down * d->columns;
+    int64_t i0 = piece / d->across * d->rows;
+    int64_t j0 = piece % d->across * d->columns, step;
     int64_t i1 = within(i0 + d->rows, 0, d->a_panels);
     int64_t j1 = within(j0 + d->columns, 0, d->b_panels);
     int mr = d->t->mr, nr = d->t->nr;
-    bool add = g->accumulate || d->p > 0;
     for (int64_t j = j0; j < j1; j++) {
         int w = (int)within(d->n - j * nr, 0, nr);
-        float *c = (float *)g->c + d->j + j * nr;
         for (int64_t i = i0; i < i1; i++) {
             int h = (int)within(d->m - i * mr, 0, mr);
+            float *c = (float *)g->c + (d->i + i * mr) * g->crs + d->j + j * nr;
+            const float *plus = addend(g, d->p, c, d->j + j * nr, &step);
             d->t->tile(h, w, d->k, d->a + i * mr * d->k, d->b + j * nr * d->k,
-                       c + (d->i + i * mr) * g->crs, g->crs, add);
+                       c, g->crs, plus, step);
         }
     }
 }
@@ -130,7 +147,7 @@ static void cut_pieces(block *d, int64_t l2_rows)
         int64_t fit = quotient(all / across, LEAST_PIECE);
         d->rows = quotient(d->a_panels, within(fit, 1, most));
     }
-    d->down = quotient(d->a_panels, d->rows);
+    d->across = quotient(d->b_panels, d->columns);
 }
 
 static bool multiply_block(block *d, int64_t l2_rows)
@@ -139,12 +156,12 @@ static bool multiply_block(block *d, int64_t l2_rows)
     d->b_panels = quotient(d->n, d->t->nr);
     cut_pieces(d, l2_rows);
     int64_t panels = d->a_panels + (d->pack_b ? d->b_panels : 0);
-    return rt__parallel(panels, 32768 / (d->k * d->t->nr) + 1, pack_range, d) &&
-           rt__parallel(d->down * quotient(d->b_panels, d->columns), 1,
+    return rt__parallel(panels, 8192 / (d->k * d->t->nr) + 1, pack_range, d) &&
+           rt__parallel(d->across * quotient(d->a_panels, d->rows), 1,
                         multiply_range, d);
 }
 
-/* Sizes of blocks: a panel of B near L1, a piece of A in half of L2, the
+/* Sizes of blocks: a panel of B in twice L1, a piece of A in half of L2, the
  * packed block of B in a part of L3. */
 typedef struct blocking {
     int64_t m, n, k, l2_rows;
@@ -154,8 +171,8 @@ static blocking blocking_of(const rt__gemm *g, const rt__sgemm_table *t)
 {
     const rt__cpu *cpu = rt__cpu_info();
     blocking b;
-    b.k = within((int64_t)cpu->l1d * 3 / 2 / (t->nr * 4), 128, 512);
-    b.k = quotient(g->k, quotient(g->k, b.k));
+    b.k = within((int64_t)cpu->l1d * 2 / (t->nr * 4), 128, 512);
+    b.k = quotient(quotient(g->k, quotient(g->k, b.k)), 16) * 16;
     b.l2_rows = within((int64_t)cpu->l2 / 2 / (b.k * 4 * t->mr), 1, 256);
     int64_t most = within((int64_t)cpu->l3 / 8 / (b.k * 4), 1024, 4096);
     b.n = quotient(quotient(g->n, quotient(g->n, most)), t->nr) * t->nr;
@@ -198,9 +215,10 @@ static void direct_part(const rt__gemm *g, int64_t i, int64_t m, int64_t j,
 {
     rt__matrix a = {(const float *)g->a + i * g->ars, g->ars, g->acs};
     rt__matrix b = {(const float *)g->b + j * g->bcs, g->brs, g->bcs};
-    RT_ISA_TABLE(sgemm)->direct(m, n, g->k, a, b,
-                               (float *)g->c + i * g->crs + j, g->crs,
-                               g->accumulate);
+    float *c = (float *)g->c + i * g->crs + j;
+    int64_t step;
+    const float *plus = addend(g, 0, c, j, &step);
+    RT_ISA_TABLE(sgemm)->direct(m, n, g->k, a, b, c, g->crs, plus, step);
 }
 
 static void direct_rows(void *ctx, int64_t begin, int64_t end)
@@ -279,6 +297,7 @@ rt_status rt__gemm_own_run(const rt__gemm *given, const char *name,
         return RT_OK;
     }
     if (g.m == 1 || g.n == 1) {
+        rt__gemm_start(&g);
         whole = vector(&g, &done);
     }
     if (!done && g.k <= RT_SGEMM_DIRECT_DEPTH && work <= DIRECT) {

@@ -91,45 +91,75 @@ INLINE void transpose(vec r[VL])
 #endif
 }
 
+/* The first n <= VL lanes; n is known when this is compiled. */
+INLINE void store_part(float *p, vec v, int n)
+{
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#elif defined(__AVX2__)
+    if (n == 6) {
+        _mm_storeu_ps(p, _mm256_castps256_ps128((__m256)v));
+        _mm_storel_pi((__m64 *)(p + 4), _mm256_extractf128_ps((__m256)v, 1));
+        return;
+    }
+    memcpy(p, &v, (size_t)n * sizeof *p);
+#else
+    memcpy(p, &v, (size_t)n * sizeof *p);
+#endif
+}
+
 /* VL steps of k for lanes [x, x + VL) of a panel; each lane's source is dense.
  * Lanes past n are 0, lanes past the width are not written. */
 INLINE void pack_square(float *out, int width, int x, const float *from,
                         int64_t along, int n)
 {
     vec r[VL];
+    int have = width - x < VL ? width - x : VL;
     UNROLL_ALL for (int i = 0; i < VL; i++)
     {
-        r[i] = i < n ? load(from + i * along) : (vec){0};
+        r[i] = i < n && i < have ? load(from + i * along) : (vec){0};
     }
     transpose(r);
-    if (x + VL <= width) {
-        UNROLL_ALL for (int i = 0; i < VL; i++)
-        {
+    UNROLL_ALL for (int i = 0; i < VL; i++)
+    {
+        if (have == VL) {
             store(out + i * width + x, r[i]);
-        }
-    } else {
-        UNROLL_ALL for (int i = 0; i < VL; i++)
-        {
-            memcpy(out + i * width + x, &r[i], (size_t)(width - x) * 4);
+        } else {
+            store_part(out + i * width + x, r[i], have);
         }
     }
 }
 
-static void pack_deep(float *out, int width, const float *from, int64_t along,
-                      int n, int64_t k)
+INLINE void pack_lines(float *out, int width, const float *from, int64_t along,
+                       int n, int64_t k)
 {
     int64_t p = 0;
     for (; p + VL <= k; p += VL) {
-        for (int x = 0; x < width; x += VL) {
-            int have = n - x < 0 ? 0 : n - x;
+        UNROLL_ALL for (int x = 0; x < width; x += VL)
+        {
             pack_square(out + p * width, width, x, from + p + x * along, along,
-                        have);
+                        n - x);
         }
     }
     for (; p < k; p++) {
         for (int x = 0; x < width; x++) {
             out[p * width + x] = x < n ? from[p + x * along] : 0;
         }
+    }
+}
+
+/* Full panels have loops of their own, without a question on every lane. */
+static void pack_deep(float *out, int width, const float *from, int64_t along,
+                      int n, int64_t k)
+{
+    if (width == MR && n == MR) {
+        pack_lines(out, MR, from, along, MR, k);
+    } else if (width == MR) {
+        pack_lines(out, MR, from, along, n, k);
+    } else if (n == NR) {
+        pack_lines(out, NR, from, along, NR, k);
+    } else {
+        pack_lines(out, NR, from, along, n, k);
     }
 }
 
@@ -184,7 +214,8 @@ static void pack(float *out, int width, const float *from, int64_t along,
 #define TILE(name, H, NV, ARS, AKS, BKS)                                       \
     static void name(int64_t k, const float *restrict a, int64_t ars,          \
                      int64_t aks, const float *restrict b, int64_t bks,        \
-                     float *restrict c, int64_t ldc, int w, bool add)          \
+                     float *restrict c, int64_t ldc, int w,                    \
+                     const float *plus, int64_t ldp)                           \
     {                                                                          \
         vec s[H][NV];                                                          \
         (void)ars, (void)aks, (void)bks;                                       \
@@ -218,7 +249,8 @@ static void pack(float *out, int width, const float *from, int64_t along,
                 UNROLL_ALL for (int j = 0; j < NV; j++)                        \
                 {                                                              \
                     float *d = c + i * ldc + j * VL;                           \
-                    store(d, add ? s[i][j] + load(d) : s[i][j]);               \
+                    const float *e = plus + i * ldp + j * VL;                  \
+                    store(d, plus ? s[i][j] + load(e) : s[i][j]);              \
                 }                                                              \
             }                                                                  \
             return;                                                            \
@@ -233,8 +265,8 @@ static void pack(float *out, int width, const float *from, int64_t along,
         }                                                                      \
         for (int i = 0; i < H; i++) {                                          \
             for (int j = 0; j < w; j++) {                                      \
-                c[i * ldc + j] = add ? c[i * ldc + j] + rows[i][j]             \
-                                     : rows[i][j];                             \
+                c[i * ldc + j] = plus ? plus[i * ldp + j] + rows[i][j]         \
+                                      : rows[i][j];                            \
             }                                                                  \
         }                                                                      \
     }
@@ -249,7 +281,8 @@ static void pack(float *out, int width, const float *from, int64_t along,
 
 typedef void (*tile_fn)(int64_t k, const float *restrict a, int64_t ars,
                         int64_t aks, const float *restrict b, int64_t bks,
-                        float *restrict c, int64_t ldc, int w, bool add);
+                        float *restrict c, int64_t ldc, int w,
+                        const float *plus, int64_t ldp);
 
 PACKED(1) PACKED(2) PACKED(3) PACKED(4) PACKED(5) PACKED(6)
 PLAIN(1) PLAIN(2) PLAIN(3) PLAIN(4) PLAIN(5) PLAIN(6)
@@ -276,13 +309,13 @@ static const tile_fn plain_tiles[DR + 1][2] = {
 };
 
 static void tile(int h, int w, int64_t k, const float *a, const float *b,
-                 float *c, int64_t ldc, bool add)
+                 float *c, int64_t ldc, const float *plus, int64_t ldp)
 {
-    packed_tiles[h][w > VL](k, a, 1, MR, b, NR, c, ldc, w, add);
+    packed_tiles[h][w > VL](k, a, 1, MR, b, NR, c, ldc, w, plus, ldp);
 }
 
 static void direct(int64_t m, int64_t n, int64_t k, rt__matrix a, rt__matrix b,
-                   float *c, int64_t ldc, bool add)
+                   float *c, int64_t ldc, const float *plus, int64_t ldp)
 {
     float panel[RT_SGEMM_DIRECT_DEPTH * NR] __attribute__((aligned(64)));
     for (int64_t j = 0; j < n; j += NR) {
@@ -297,7 +330,8 @@ static void direct(int64_t m, int64_t n, int64_t k, rt__matrix a, rt__matrix b,
         for (int64_t i = 0; i < m; i += DR) {
             int h = m - i < DR ? (int)(m - i) : DR;
             plain_tiles[h][w > VL](k, a.data + i * a.rs, a.rs, a.cs, y, step,
-                                   c + i * ldc + j, ldc, w, add);
+                                   c + i * ldc + j, ldc, w,
+                                   plus ? plus + i * ldp + j : NULL, ldp);
         }
     }
 }

@@ -23,13 +23,14 @@ typedef struct rt__sgemm_table {
     /* n lanes that lie `along` apart, k deep in steps of `deep`, as panels. */
     void (*pack)(float *out, int width, const float *from, int64_t along,
                  int64_t deep, int64_t n, int64_t k);
-    /* C[h, w] = or += A panel times B panel; h <= mr, w <= nr. */
+    /* C[h, w] = A panel times B panel + what `plus` holds, rows ldp apart
+     * (NULL: nothing; c itself: the sum grows); h <= mr, w <= nr. */
     void (*tile)(int h, int w, int64_t k, const float *a, const float *b,
-                 float *c, int64_t ldc, bool add);
-    /* C[m, n] = or += A[m, k] B[k, n] without packing A, nor B where its rows
+                 float *c, int64_t ldc, const float *plus, int64_t ldp);
+    /* C[m, n] = A[m, k] B[k, n] + plus without packing A, nor B where its rows
      * are dense; k <= RT_SGEMM_DIRECT_DEPTH. */
     void (*direct)(int64_t m, int64_t n, int64_t k, rt__matrix a, rt__matrix b,
-                   float *c, int64_t ldc, bool add);
+                   float *c, int64_t ldc, const float *plus, int64_t ldp);
     /* y[i * inc] = or += row i of A times x; rows and x are dense. */
     void (*rows_by_vector)(int64_t m, int64_t k, const float *a, int64_t rs,
                            const float *x, float *y, int64_t inc, bool add);

@@ -144,7 +144,7 @@ static void products(void *ctx, int64_t begin, int64_t end)
             int64_t left = d->k - p * mr;
             d->g->tile(left < mr ? (int)left : mr, nr, d->c,
                        u + p * d->c * mr, d->x + xb * d->c * nr,
-                       d->m + (xb * d->k + p * mr) * nr, nr, false);
+                       d->m + (xb * d->k + p * mr) * nr, nr, NULL, 0);
         }
     }
 }
@@ -233,10 +233,10 @@ static void sums(void *ctx, int64_t begin, int64_t end)
             int64_t w = d->c - j * nr < nr ? d->c - j * nr : nr;
             for (int64_t i = 0; i < d->panels; i++) {
                 int64_t h = d->k - i * mr < mr ? d->k - i * mr : mr;
+                float *u = d->u + (x * d->k + i * mr) * d->c + j * nr;
                 d->g->tile((int)h, (int)w, wide, a + i * mr * wide,
-                           b + j * nr * wide,
-                           d->u + (x * d->k + i * mr) * d->c + j * nr, d->c,
-                           d->first > 0);
+                           b + j * nr * wide, u, d->c,
+                           d->first > 0 ? u : NULL, d->c);
             }
         }
     }
