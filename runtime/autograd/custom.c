@@ -46,7 +46,7 @@ static rt_node *new_node(const rt_custom_node *node, rt_tensor *const *inputs,
     memset(n, 0, fixed);
     *copy = *node;
     copy->name = memcpy(copy + 1, node->name, length);
-    n->refs = 1;
+    n->refs = n->lodgers = 1;
     n->kind = RT_NODE_CUSTOM;
     n->seq = rt__next_sequence();
     n->noutputs = (uint16_t)noutputs;

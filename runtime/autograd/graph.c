@@ -10,15 +10,43 @@
 
 /* Releasing a node releases tensors and nodes behind it, and so on down a chain
  * of any length: those that die meanwhile queue here instead of recursing. */
-static _Thread_local rt_node *dying;
-static _Thread_local bool draining;
+
+/* The node lets go of a twin in its block. Usually nobody else has it. */
+static void evict(rt_node *n, rt_tensor *t)
+{
+    if (atomic_load_explicit(&t->refs, memory_order_acquire) == 1) {
+        rt__tensor_vacate(t);
+    } else {
+        atomic_fetch_add_explicit(&n->lodgers, 1, memory_order_relaxed);
+        rt_release(t);
+    }
+}
+
+static void block_release(rt_node *n)
+{
+    if (atomic_load_explicit(&n->lodgers, memory_order_acquire) == 1 ||
+        atomic_fetch_sub_explicit(&n->lodgers, 1, memory_order_acq_rel) == 1) {
+        rt_free(n);
+    }
+}
+
+static void lodging_left(rt_tensor *t)
+{
+    block_release(((rt__lodger *)((char *)t - offsetof(rt__lodger, tensor)))
+                      ->node);
+}
 
 void rt__node_free_saved(rt_node *n)
 {
     n->freed = n->freed || n->nsaved > 0;
     for (int i = 0; i < n->nsaved; i++) {
-        rt_release(n->saved[i].tensor);
+        rt_tensor *t = n->saved[i].tensor;
         n->saved[i].tensor = NULL;
+        if (t->flags & RT_F_LODGED) {
+            evict(n, t);
+        } else {
+            rt_release(t);
+        }
     }
     n->nsaved = 0;
     memset(n->results, 0, sizeof n->results);
@@ -46,18 +74,18 @@ static void node_destroy(rt_node *n)
         rt_node_release(n->slices->before.node);
         rt_free(n->slices);
     }
-    rt_free(n);
+    block_release(n);
 }
 
 static void drain(void)
 {
-    draining = true;
-    while (dying) {
-        rt_node *n = dying;
-        dying = n->next;
+    rt__this.draining = true;
+    while (rt__this.dying) {
+        rt_node *n = rt__this.dying;
+        rt__this.dying = n->next;
         node_destroy(n);
     }
-    draining = false;
+    rt__this.draining = false;
 }
 
 rt_node *rt_node_retain(rt_node *n)
@@ -79,12 +107,13 @@ void rt_node_release(rt_node *n)
         rt_release(n->leaf);
         return;
     }
-    if (atomic_fetch_sub_explicit(&n->refs, 1, memory_order_acq_rel) != 1) {
+    if (atomic_load_explicit(&n->refs, memory_order_acquire) != 1 &&
+        atomic_fetch_sub_explicit(&n->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
-    n->next = dying;
-    dying = n;
-    if (!draining) {
+    n->next = rt__this.dying;
+    rt__this.dying = n;
+    if (!rt__this.draining) {
         drain();
     }
 }
@@ -182,6 +211,7 @@ static void free_meta(rt_tensor *t)
 __attribute__((constructor)) static void link_autograd(void)
 {
     rt__meta_free = free_meta;
+    rt__lodging_left = lodging_left;
     rt__autograd = &rt__recording;
 }
 

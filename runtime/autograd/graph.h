@@ -16,6 +16,7 @@
 #ifndef RT_AUTOGRAD_GRAPH_H
 #define RT_AUTOGRAD_GRAPH_H
 
+#include "runtime/base/thread.h"
 #include "runtime/ops/op.h"
 
 /* --- rules ----------------------------------------------------------------- */
@@ -100,11 +101,22 @@ typedef struct rt__meta {
     uint32_t version;         /* of a view: the base's when grad_fn was made */
 } rt__meta;
 
+/* A saved twin that lies in its node's block. Who still holds it when the node
+ * lets go of it keeps the block. */
+typedef struct rt__lodger {
+    rt_node *node;
+    rt_tensor tensor;         /* with as much of dims as it needs */
+} rt__lodger;
+
 struct rt_node {
     atomic_int refs;          /* leaf: unused, the tensor's count stands */
+    atomic_int lodgers;       /* twins that outlived the node's use of them,
+                                 and 1 for the node itself */
     uint8_t kind;
     bool freed;               /* what was saved has been given back */
     bool own_used;            /* a tensor has taken `own` */
+    bool plain;               /* recorded by rt__record_plain: all operands and
+                                 the result have one shape and dtype */
     uint16_t nargs;
     uint16_t nslots, nsaved, noutputs;
     union {
@@ -132,11 +144,18 @@ struct rt_node {
  * when no argument needs a gradient. */
 rt_status rt__node_record(rt_node **out, const rt_op *op, const rt_value *args,
                           bool inplace, rt_error *err);
+/* The same for a plain op that has run (runtime/ops/plain.h): attaches the node
+ * to the result, if there is one. */
+rt_status rt__record_plain(const rt_op *op, rt_tensor *const *in, int n,
+                           rt_tensor *out, rt_error *err);
 /* Saves result i of the node, which must be room for (the rule asked for it). */
 rt_status rt__node_save_result(rt_node *n, int i, rt_tensor *result,
                                rt_error *err);
 /* Numbers nodes in order of recording, per thread. */
-uint64_t rt__next_sequence(void);
+static inline uint64_t rt__next_sequence(void)
+{
+    return ++rt__this.sequence;
+}
 /* The bits of rule->saves that the needed slots ask for. */
 uint32_t rt__node_saves(const rt_node *n);
 /* Gives saved tensors back and marks the node as used up. */

@@ -1,31 +1,29 @@
 /* SPDX-License-Identifier: MIT
  * Grad mode and inference mode: per thread, as autograd's rules demand.
  */
+#include "runtime/base/thread.h"
 #include "runtime/rustorch.h"
-
-static _Thread_local bool grad_off;
-static _Thread_local bool inference;
 
 bool rt_grad_enabled(void)
 {
-    return !grad_off;
+    return !rt__this.grad_off;
 }
 
 bool rt_set_grad_enabled(bool on)
 {
-    bool before = !grad_off;
-    grad_off = !on;
+    bool before = !rt__this.grad_off;
+    rt__this.grad_off = !on;
     return before;
 }
 
 bool rt_inference_mode(void)
 {
-    return inference;
+    return rt__this.inference;
 }
 
 bool rt_set_inference_mode(bool on)
 {
-    bool before = inference;
-    inference = on;
+    bool before = rt__this.inference;
+    rt__this.inference = on;
     return before;
 }

@@ -14,12 +14,6 @@
 /* The record of a call that makes no node but has results to mark. */
 #define MARK_ONLY ((void *)(uintptr_t)1)
 
-uint64_t rt__next_sequence(void)
-{
-    static _Thread_local uint64_t sequence;
-    return ++sequence;
-}
-
 /* --- measuring ---------------------------------------------------------------- */
 
 typedef struct plan {
@@ -67,6 +61,26 @@ static bool plan_slots(plan *p, const rt_value *args)
     return any;
 }
 
+/* Leaves and wrapped numbers are saved as they are. */
+static bool saved_as_is(const rt_tensor *t)
+{
+    const rt__meta *m = t->meta;
+    return m ? m->leaf && !m->grad_fn && (t->flags & RT_F_REQUIRES_GRAD)
+             : (t->flags & RT_F_WRAPPED) != 0;
+}
+
+static size_t lodger_bytes(int ndim)
+{
+    return offsetof(rt__lodger, tensor.dims)
+           + 2 * sizeof(int64_t) * (size_t)ndim;
+}
+
+/* Room that a saved argument needs in the block at most. */
+static size_t saved_bytes(const rt_tensor *t)
+{
+    return t && t->ndim <= RT_INLINE_DIMS ? lodger_bytes(t->ndim) : 0;
+}
+
 static void plan_values(plan *p, const rt_value *args)
 {
     for (int i = 0; i < p->nargs; i++) {
@@ -75,10 +89,13 @@ static void plan_values(plan *p, const rt_value *args)
         switch (v->kind) {
         case RT_K_TENSOR:
             p->nsaved += saved;
+            p->tail += saved ? saved_bytes(v->t) : 0;
             break;
         case RT_K_TENSORS:
             p->nsaved += saved ? v->count : 0;
-            p->tail += saved ? sizeof(rt_tensor *) * (size_t)v->count : 0;
+            for (int k = 0; saved && k < v->count; k++) {
+                p->tail += sizeof(rt_tensor *) + saved_bytes(v->tensors[k]);
+            }
             break;
         case RT_K_INTS:
         case RT_K_FLOATS:
@@ -110,7 +127,7 @@ static rt_node *node_block(const plan *p, const rt_op *op, char **tail)
         return NULL;
     }
     memset(n, 0, head + edges + likes);
-    n->refs = 1;
+    n->refs = n->lodgers = 1;
     n->kind = RT_NODE_OP;
     n->op = op;
     n->noutputs = 1;
@@ -178,11 +195,14 @@ static rt_status fill_slots(rt_node *n, const plan *p, const rt_value *args,
     return s;
 }
 
-static bool saved_as_is(const rt_tensor *t)
+/* A twin of t in the node's block. */
+static rt_tensor *lodge(rt_node *n, char **tail, const rt_tensor *t)
 {
-    const rt__meta *m = t->meta;
-    return m ? m->leaf && !m->grad_fn && (t->flags & RT_F_REQUIRES_GRAD)
-             : (t->flags & RT_F_WRAPPED) != 0;
+    rt__lodger *l = (rt__lodger *)*tail;
+    *tail += lodger_bytes(t->ndim);
+    l->node = n;
+    rt__tensor_lodge(&l->tensor, t);
+    return &l->tensor;
 }
 
 /* What self held before an in-place op: a copy outside any history. */
@@ -195,7 +215,7 @@ static rt_status copy_before_write(rt_tensor **out, rt_tensor *t, rt_error *err)
 }
 
 static rt_status save(rt_node *n, rt_tensor **at, rt_tensor *t, int slot,
-                      bool copy, rt_error *err)
+                      bool copy, char **tail, rt_error *err)
 {
     rt_tensor *kept = NULL;
     rt_status s = RT_OK;
@@ -209,6 +229,8 @@ static rt_status save(rt_node *n, rt_tensor **at, rt_tensor *t, int slot,
         s = copy_before_write(&kept, t, err);
     } else if (saved_as_is(t)) {
         kept = rt_retain(t);
+    } else if (t->ndim <= RT_INLINE_DIMS) {
+        kept = lodge(n, tail, t);
     } else {
         s = rt__twin(&kept, t, err);
     }
@@ -230,7 +252,7 @@ static rt_status save_list(rt_node *n, rt_value *to, const rt_value *from,
     rt_status s = RT_OK;
     for (int k = 0; k < from->count && s == RT_OK; k++) {
         if (from->tensors[k]) {
-            s = save(n, &list[k], from->tensors[k], -1, false, err);
+            s = save(n, &list[k], from->tensors[k], -1, false, tail, err);
         }
     }
     return s;
@@ -256,7 +278,7 @@ static rt_status fill_value(rt_node *n, const plan *p, int i,
             slot += p->rule->saves[k] != 0;
         }
         rt_status s = save(n, &t, from->t, slot,
-                           from->t->storage == written, err);
+                           from->t->storage == written, tail, err);
         if (s == RT_OK) {
             *to = RT_V_TENSOR(t);
         }
@@ -311,6 +333,136 @@ rt_status rt__node_record(rt_node **out, const rt_op *op, const rt_value *args,
         return s;
     }
     *out = n;
+    return RT_OK;
+}
+
+/* --- plain ops ------------------------------------------------------------------- */
+
+typedef struct plain_plan {
+    const rt__rule *rule;
+    const rt_signature *sig;
+    rt_tensor *out;
+    uint32_t saves;
+    int nsaved;
+} plain_plan;
+
+static inline size_t plain_bytes(const plain_plan *p, int n, int ndim)
+{
+    return sizeof(rt_node)
+           + (sizeof(rt__edge) + sizeof(rt__like)) * (size_t)n
+           + sizeof(rt_value) * (size_t)p->sig->nparams
+           + (sizeof(rt__saved) + lodger_bytes(ndim)) * (size_t)p->nsaved
+           + sizeof(int64_t) * (size_t)ndim;
+}
+
+static rt_tensor *save_plain(rt_node *n, rt_tensor *t, int slot, bool result,
+                             char **tail)
+{
+    rt_tensor *kept = !result && saved_as_is(t) ? rt_retain(t)
+                                                : lodge(n, tail, t);
+    n->saved[n->nsaved++] = (rt__saved){kept, kept->storage,
+                                        rt_tensor_version(kept),
+                                        (int16_t)slot, result};
+    return kept;
+}
+
+/* Where t's gradient goes; a view may have to be renewed first. */
+static inline rt_status plain_edge(rt__edge *out, rt_tensor *t, rt_error *err)
+{
+    rt__meta *m = t->meta;
+    if (!m || m->base) {
+        return m ? rt__edge_of(out, t, err) : RT_OK;
+    }
+    if (t->flags & RT_F_REQUIRES_GRAD) {
+        *out = m->grad_fn ? (rt__edge){rt_node_retain(m->grad_fn), m->output}
+                          : (rt__edge){rt_node_retain(m->leaf), 0};
+    }
+    return RT_OK;
+}
+
+static rt_status fill_plain(rt_node *n, const plain_plan *p,
+                            rt_tensor *const *in, char *tail, rt_error *err)
+{
+    int ndim = p->out->ndim;
+    int64_t *shape = (int64_t *)tail;
+    rt_status s = RT_OK;
+    tail += sizeof *shape * (size_t)ndim;
+    for (int i = 0; i < ndim; i++) {
+        shape[i] = p->out->shape[i];
+    }
+    for (int i = 0; i < n->nargs; i++) {
+        n->args[i] = i < n->nslots ? RT_NONE : p->sig->params[i].value;
+    }
+    for (int i = 0; i < n->nslots; i++) {
+        n->edges[i] = (rt__edge){NULL, 0};
+        n->likes[i] = (rt__like){(uint8_t)p->out->dtype, (uint8_t)ndim,
+                                 in[i]->offset, shape, NULL};
+    }
+    for (int i = 0; i < n->nslots && s == RT_OK; i++) {
+        s = plain_edge(&n->edges[i], in[i], err);
+        if (p->saves & RT_SAVE_ARG(i)) {
+            n->args[i] = RT_V_TENSOR(save_plain(n, in[i], i, false, &tail));
+        }
+    }
+    if (p->saves & RT_SAVE_RESULT(0)) {
+        n->results[0] = save_plain(n, p->out, -1, true, &tail);
+    }
+    return s;
+}
+
+static rt_node *plain_node(const plain_plan *p, const rt_op *op, int n)
+{
+    int ndim = p->out->ndim;
+    rt_node *node = rt_alloc(plain_bytes(p, n, ndim));
+    if (!node) {
+        return NULL;
+    }
+    rt__edge *edges = (rt__edge *)(node + 1);
+    rt__like *likes = (rt__like *)(edges + n);
+    rt_value *args = (rt_value *)(likes + n);
+    *node = (rt_node){
+        .refs = 1, .lodgers = 1, .kind = RT_NODE_OP, .plain = true,
+        .nargs = (uint16_t)p->sig->nparams, .nslots = (uint16_t)n,
+        .noutputs = 1, .op = op, .edges = edges,
+        .likes = likes, .args = args,
+        .saved = (rt__saved *)(args + p->sig->nparams)};
+    return node;
+}
+
+/* out is new: its meta lies in the node, whose first reference it takes. */
+static void attach_plain(rt_tensor *out, rt_node *n)
+{
+    n->own_used = true;
+    n->own.grad_fn = n;
+    out->meta = &n->own;
+    out->flags |= RT_F_REQUIRES_GRAD;
+}
+
+rt_status rt__record_plain(const rt_op *op, rt_tensor *const *in, int n,
+                           rt_tensor *out, rt_error *err)
+{
+    plain_plan p = {.rule = rt__rule_of(op), .out = out};
+    for (int i = 0; i < n; i++) {
+        p.saves |= rt__needs_grad(in[i]) ? p.rule->saves[i] : 0;
+    }
+    if (!p.saves) {
+        return RT_OK;
+    }
+    p.sig = rt__op_signature(op);
+    p.nsaved = __builtin_popcount(p.saves & ~(RT_D | RT_SAVE_STRIDES));
+    rt_node *node = p.sig ? plain_node(&p, op, n) : NULL;
+    if (!node) {
+        return rt_fail(err, RT_E_MEMORY, "%s: no memory to record it",
+                       rt_op_name(op));
+    }
+    rt_status s = fill_plain(node, &p, in, (char *)(node->saved + p.nsaved),
+                             err);
+    if (s != RT_OK) {
+        rt_node_release(node);
+        return s;
+    }
+    node->seq = rt__next_sequence();   /* after views that had to be renewed */
+    attach_plain(out, node);
     return RT_OK;
 }
 
@@ -558,4 +710,4 @@ static rt_status end(rt__call *c, void *record, bool ok)
     return s;
 }
 
-const rt__autograd_hooks rt__recording = {begin, end};
+const rt__autograd_hooks rt__recording = {begin, end, rt__record_plain};

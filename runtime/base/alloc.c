@@ -9,6 +9,7 @@
  * huge pages asked for once: first touch of fresh 4 KiB pages is the largest
  * cost of a big result (performance.md, trap 3).
  */
+#include "runtime/base/thread.h"
 #include "runtime/rustorch.h"
 
 #include <errno.h>
@@ -36,8 +37,12 @@ enum {
     HEADER = 64,
     CLASSES = 4 * 48,
     SMALL_CLASSES = 4 * 10 + 1,   /* up to 64 KiB */
-    MAGAZINE_BYTES = 256 << 10,   /* kept per class and thread */
-    MAGAZINE_MIN = 8,
+    SMALL_BYTES = 64 << 10,
+    TINY_CLASSES = 4 * 5,         /* below 2 KiB */
+    MAGAZINE_TINY = 1 << 20,      /* bytes kept per class and thread */
+    MAGAZINE_BYTES = 256 << 10,   /* the same for larger blocks */
+    MAGAZINE_MIN = 8,             /* blocks kept at least */
+    BATCH = 32,                   /* blocks that move together */
 };
 #define HUGE_BLOCK ((size_t)2 << 20)
 #define MAGIC 0x5254414cu
@@ -52,21 +57,22 @@ typedef struct block {
 } block;
 _Static_assert(sizeof(block) <= HEADER, "block header outgrew its room");
 
+/* Only its thread writes (plain stores); readers of statistics look at count. */
 typedef struct magazine {
     block *first;
-    int count;
+    atomic_int count;
 } magazine;
 
 /* What a thread keeps: its magazines, and its share of the statistics since
- * the last flush. Only the thread itself writes (plain stores); a reader adds
- * all shares up. */
-typedef struct cache {
+ * the last flush. A reader adds all shares up. rt__this.cache points to it from
+ * the thread's first call on. */
+typedef struct rt__cache {
     magazine magazines[SMALL_CLASSES];
-    _Atomic long long taken, cached, calls;
-    struct cache *next;
-    bool registered;
+    _Atomic long long taken, calls;
+    struct rt__cache *next;
 } cache;
 
+RT_THREAD_LOCAL rt__thread rt__this;
 static __thread cache mine;
 static cache *caches;     /* of all threads, under central_lock */
 static pthread_key_t thread_key;
@@ -78,7 +84,7 @@ static size_t central_bytes, central_cap;
 
 /* Totals of what has been flushed; a thread flushes every FLUSH bytes, so the
  * peak is exact to FLUSH bytes a thread. */
-static atomic_llong bytes_now, bytes_peak, bytes_cached, calls, fail_after;
+static atomic_llong bytes_now, bytes_peak, calls, fail_after;
 enum { FLUSH = 256 << 10 };
 
 static inline void grow(_Atomic long long *share, long long by)
@@ -99,7 +105,6 @@ static void move_share(_Atomic long long *share, atomic_llong *total)
 static void flush(void)
 {
     move_share(&mine.taken, &bytes_now);
-    move_share(&mine.cached, &bytes_cached);
     move_share(&mine.calls, &calls);
     long long now = atomic_load_explicit(&bytes_now, memory_order_relaxed);
     if (now > atomic_load_explicit(&bytes_peak, memory_order_relaxed)) {
@@ -145,9 +150,36 @@ static void give_central(block *b)
     }
     pthread_mutex_unlock(&central_lock);
     if (!keep) {
-        atomic_fetch_sub_explicit(&bytes_cached, (long long)b->size,
-                                  memory_order_relaxed);
         unmap(b);
+    }
+}
+
+static inline int count_of(magazine *m)
+{
+    return atomic_load_explicit(&m->count, memory_order_relaxed);
+}
+
+static inline void set_count(magazine *m, int count)
+{
+    atomic_store_explicit(&m->count, count, memory_order_relaxed);
+}
+
+/* Blocks of a class that a magazine keeps: a shift, as sizes double every four
+ * classes. */
+static inline int magazine_room(int class)
+{
+    int bytes = class < TINY_CLASSES ? MAGAZINE_TINY : MAGAZINE_BYTES;
+    int room = bytes >> (6 + (class >> 2));
+    return room > MAGAZINE_MIN ? room : MAGAZINE_MIN;
+}
+
+static void give_batch(magazine *m)
+{
+    for (int i = 0; i < BATCH && m->first; i++) {
+        block *b = m->first;
+        m->first = b->next;
+        set_count(m, count_of(m) - 1);
+        give_central(b);
     }
 }
 
@@ -155,11 +187,8 @@ static void empty_magazines(void)
 {
     for (int i = 0; i < SMALL_CLASSES; i++) {
         while (mine.magazines[i].first) {
-            block *b = mine.magazines[i].first;
-            mine.magazines[i].first = b->next;
-            give_central(b);
+            give_batch(&mine.magazines[i]);
         }
-        mine.magazines[i].count = 0;
     }
 }
 
@@ -178,7 +207,7 @@ static void thread_ends(void *unused)
         *at = mine.next;
     }
     pthread_mutex_unlock(&central_lock);
-    mine.registered = false;
+    rt__this.cache = NULL;
 }
 
 static void fork_prepare(void)
@@ -193,7 +222,7 @@ static void fork_done(void)
 /* Only the forking thread lives on; what the others cached is lost to it. */
 static void fork_child(void)
 {
-    caches = mine.registered ? &mine : NULL;
+    caches = rt__this.cache;
     mine.next = NULL;
     pthread_mutex_unlock(&central_lock);
 }
@@ -215,7 +244,7 @@ static void register_thread(void)
     mine.next = caches;
     caches = &mine;
     pthread_mutex_unlock(&central_lock);
-    mine.registered = true;
+    rt__this.cache = &mine;
 }
 
 static block *fresh_mapped(int class, size_t size)
@@ -259,6 +288,7 @@ static block *fresh(int class)
     return b;
 }
 
+/* One block, and of a small class some more for the thread's magazine. */
 static block *take_central(int class)
 {
     pthread_mutex_lock(&central_lock);
@@ -266,6 +296,15 @@ static block *take_central(int class)
     if (b) {
         central[class] = b->next;
         central_bytes -= b->size;
+    }
+    for (int i = 1; class < SMALL_CLASSES && i < BATCH && central[class]; i++) {
+        magazine *m = &mine.magazines[class];
+        block *more = central[class];
+        central[class] = more->next;
+        central_bytes -= more->size;
+        more->next = m->first;
+        m->first = more;
+        set_count(m, count_of(m) + 1);
     }
     pthread_mutex_unlock(&central_lock);
     return b;
@@ -279,37 +318,26 @@ static bool must_fail(void)
     return atomic_fetch_sub(&fail_after, 1) == 1;
 }
 
-static inline void count_taken(block *b, bool recycled)
+static inline void count_taken(cache *c, const block *b)
 {
-    long long size = (long long)b->size;
-    grow(&mine.taken, size);
-    grow(&mine.calls, 1);
-    if (recycled) {
-        grow(&mine.cached, -size);
-    }
-    if (atomic_load_explicit(&mine.taken, memory_order_relaxed) > FLUSH) {
+    grow(&c->taken, (long long)b->size);
+    grow(&c->calls, 1);
+    if (atomic_load_explicit(&c->taken, memory_order_relaxed) > FLUSH) {
         flush();
     }
 }
 
-void *rt_alloc(size_t bytes)
+/* Not from this thread's magazine. */
+static __attribute__((noinline)) void *alloc_slowly(size_t bytes)
 {
-    if (!mine.registered) {
+    if (!rt__this.cache) {
         register_thread();
     }
     if (bytes > ((size_t)1 << 47) || must_fail()) {
         return NULL;
     }
     int class = class_of(bytes);
-    block *b = NULL;
-    if (class < SMALL_CLASSES && mine.magazines[class].first) {
-        b = mine.magazines[class].first;
-        mine.magazines[class].first = b->next;
-        mine.magazines[class].count--;
-    } else {
-        b = take_central(class);
-    }
-    bool recycled = b != NULL;
+    block *b = take_central(class);
     if (!b) {
         b = fresh(class);
         if (!b) {
@@ -320,8 +348,33 @@ void *rt_alloc(size_t bytes)
     if (!b) {
         return NULL;
     }
-    count_taken(b, recycled);
+    count_taken(&mine, b);
     return (char *)b + HEADER;
+}
+
+static inline block *take_small(cache *c, int class)
+{
+    magazine *m = &c->magazines[class];
+    block *b = m->first;
+    if (b) {
+        m->first = b->next;
+        set_count(m, count_of(m) - 1);
+    }
+    return b;
+}
+
+void *rt_alloc(size_t bytes)
+{
+    cache *c = rt__this.cache;
+    if (c && bytes <= SMALL_BYTES &&
+        atomic_load_explicit(&fail_after, memory_order_relaxed) == 0) {
+        block *b = take_small(c, class_of(bytes));
+        if (b) {
+            count_taken(c, b);
+            return (char *)b + HEADER;
+        }
+    }
+    return alloc_slowly(bytes);
 }
 
 void rt_free(void *p)
@@ -329,25 +382,26 @@ void rt_free(void *p)
     if (!p) {
         return;
     }
-    if (!mine.registered) {
+    if (!rt__this.cache) {
         register_thread();
     }
+    cache *c = rt__this.cache;
     block *b = (block *)((char *)p - HEADER);
-    grow(&mine.taken, -(long long)b->size);
+    grow(&c->taken, -(long long)b->size);
     if (!CACHED) {
         unmap(b);
         return;
     }
-    grow(&mine.cached, (long long)b->size);
     if (b->class < SMALL_CLASSES) {
-        magazine *m = &mine.magazines[b->class];
-        int room = (int)((size_t)MAGAZINE_BYTES / b->size);
-        if (m->count < (room > MAGAZINE_MIN ? room : MAGAZINE_MIN)) {
-            b->next = m->first;
-            m->first = b;
-            m->count++;
-            return;
+        magazine *m = &c->magazines[b->class];
+        int count = count_of(m);
+        b->next = m->first;
+        m->first = b;
+        set_count(m, count + 1);
+        if (count >= magazine_room(b->class)) {
+            give_batch(m);
         }
+        return;
     }
     give_central(b);
 }
@@ -380,16 +434,25 @@ char *rt_strdup(const char *s)
     return copy;
 }
 
+static int64_t cached_in(cache *c)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < SMALL_CLASSES; i++) {
+        bytes += (int64_t)class_bytes(i) * count_of(&c->magazines[i]);
+    }
+    return bytes;
+}
+
 void rt_memory_read_stats(rt_memory_stats *out)
 {
     pthread_once(&once, setup);
     pthread_mutex_lock(&central_lock);
     out->allocated = atomic_load(&bytes_now);
-    out->cached = atomic_load(&bytes_cached);
+    out->cached = (int64_t)central_bytes;
     out->allocations = atomic_load(&calls);
     for (cache *c = caches; c; c = c->next) {
         out->allocated += atomic_load(&c->taken);
-        out->cached += atomic_load(&c->cached);
+        out->cached += cached_in(c);
         out->allocations += atomic_load(&c->calls);
     }
     out->peak = atomic_load(&bytes_peak);
@@ -418,7 +481,6 @@ void rt_memory_empty_cache(void)
     while (drop) {
         block *b = drop;
         drop = b->next;
-        atomic_fetch_sub(&bytes_cached, (long long)b->size);
         unmap(b);
     }
 }

@@ -23,6 +23,7 @@ static const char *const isa_names[RT_ISA_COUNT] = {"baseline", "avx2",
 static rt__cpu cpu;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static atomic_bool simd_off;
+static atomic_int in_force = -1;   /* rt__isa_now's answer; -1: not known yet */
 
 #if defined(__x86_64__)
 static void read_identity(void)
@@ -122,9 +123,12 @@ const rt__cpu *rt__cpu_info(void)
 
 rt__isa rt__isa_now(void)
 {
-    return atomic_load_explicit(&simd_off, memory_order_relaxed)
-               ? RT_ISA_BASELINE
-               : rt__cpu_info()->isa;
+    int now = atomic_load_explicit(&in_force, memory_order_relaxed);
+    if (now < 0) {
+        now = atomic_load(&simd_off) ? RT_ISA_BASELINE : rt__cpu_info()->isa;
+        atomic_store_explicit(&in_force, now, memory_order_relaxed);
+    }
+    return (rt__isa)now;
 }
 
 const char *rt_isa_name(void)
@@ -140,4 +144,5 @@ bool rt_simd_enabled(void)
 void rt_set_simd_enabled(bool on)
 {
     atomic_store(&simd_off, !on);
+    atomic_store(&in_force, -1);
 }

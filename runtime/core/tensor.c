@@ -6,6 +6,7 @@
 #include <string.h>
 
 void (*rt__meta_free)(rt_tensor *t);
+void (*rt__lodging_left)(rt_tensor *t);
 
 /* --- storage --------------------------------------------------------------- */
 
@@ -23,32 +24,24 @@ static void storage_release(rt__storage *s)
     rt_free(s);
 }
 
-/* Small elements live right behind their storage: one allocation less. */
-#define EMBEDDED 1024
-
-static void embedded(void *ctx)
-{
-}
-
 static rt__storage *storage_new(size_t bytes)
 {
-    size_t head = (sizeof(rt__storage) + 63) & ~(size_t)63;
-    bool small = bytes <= EMBEDDED;
-    rt__storage *s = rt_alloc(small ? head + bytes : sizeof *s);
+    rt__storage *s = rt_alloc(sizeof *s);
     if (!s) {
         return NULL;
     }
     *s = (rt__storage){.refs = 1, .bytes = bytes, .device = {RT_CPU, -1}};
-    if (small) {
-        s->data = (char *)s + head;
-        s->destroy = embedded;
-        return s;
-    }
     s->data = rt_alloc(bytes);
     if (!s->data) {
         rt_free(s);
         return NULL;
     }
+    return s;
+}
+
+static inline rt__storage *storage_retain(rt__storage *s)
+{
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
     return s;
 }
 
@@ -96,12 +89,8 @@ static bool make_room(rt_tensor *t, int ndim)
     return true;
 }
 
-static rt_tensor *header_new(rt_dtype dtype, int ndim)
+static inline void header_init(rt_tensor *t, rt_dtype dtype)
 {
-    rt_tensor *t = rt_alloc(sizeof *t);
-    if (!t) {
-        return NULL;
-    }
     atomic_init(&t->refs, 1);
     t->dtype = (uint8_t)dtype;
     t->flags = 0;
@@ -109,6 +98,15 @@ static rt_tensor *header_new(rt_dtype dtype, int ndim)
     t->offset = 0;
     t->meta = NULL;
     t->peer = (rt_peer){NULL, NULL};
+}
+
+static rt_tensor *header_new(rt_dtype dtype, int ndim)
+{
+    rt_tensor *t = rt_alloc(sizeof *t);
+    if (!t) {
+        return NULL;
+    }
+    header_init(t, dtype);
     if (!make_room(t, ndim)) {
         rt_free(t);
         return NULL;
@@ -116,12 +114,83 @@ static rt_tensor *header_new(rt_dtype dtype, int ndim)
     return t;
 }
 
-static void header_free(rt_tensor *t)
+static inline rt__storage *home_of(const rt_tensor *t)
+{
+    return (rt__storage *)t - 1;
+}
+
+/* Frees the header, or gives up its share of the block it lies in. */
+static inline void header_free(rt_tensor *t)
 {
     if (t->shape != t->dims) {
         rt_free(t->shape);
     }
-    rt_free(t);
+    if (t->flags & RT_F_JOINED) {
+        storage_release(home_of(t));
+    } else if (t->flags & RT_F_LODGED) {
+        rt__lodging_left(t);
+    } else {
+        rt_free(t);
+    }
+}
+
+/* --- joined blocks ----------------------------------------------------------- */
+
+#define JOINED_BYTES 1024     /* elements up to which a tensor is one block */
+
+static void lies_inside(void *ctx)
+{
+}
+
+/* Where the elements of a joined tensor begin, from the start of the block. */
+static inline size_t joined_head(int ndim)
+{
+    size_t head = sizeof(rt__storage) + offsetof(rt_tensor, dims) +
+                  2 * sizeof(int64_t) * (size_t)ndim;
+    return (head + 63) & ~(size_t)63;
+}
+
+/* Storage, header and room for elements; shape and strides are not filled. */
+static inline rt_tensor *joined_new(rt_dtype dtype, int ndim, size_t bytes)
+{
+    size_t head = joined_head(ndim);
+    rt__storage *s = rt_alloc(head + bytes);
+    if (!s) {
+        return NULL;
+    }
+    *s = (rt__storage){.refs = 1, .bytes = bytes, .device = {RT_CPU, -1},
+                       .data = (char *)s + head, .destroy = lies_inside};
+    rt_tensor *t = (rt_tensor *)(s + 1);
+    header_init(t, dtype);
+    t->ndim = (uint8_t)ndim;
+    t->shape = t->dims;
+    t->strides = t->dims + ndim;
+    t->storage = s;
+    t->data = s->data;
+    t->flags = RT_F_CONTIGUOUS | RT_F_JOINED;
+    return t;
+}
+
+static inline bool joins(int ndim, size_t bytes)
+{
+    return bytes <= JOINED_BYTES && ndim <= RT_INLINE_DIMS;
+}
+
+/* The same in two or three blocks. */
+static rt_tensor *apart_new(rt_dtype dtype, int ndim, size_t bytes)
+{
+    rt_tensor *t = header_new(dtype, ndim);
+    rt__storage *s = t ? storage_new(bytes) : NULL;
+    if (!s) {
+        if (t) {
+            header_free(t);
+        }
+        return NULL;
+    }
+    t->storage = s;
+    t->data = s->data;
+    t->flags = RT_F_CONTIGUOUS;
+    return t;
 }
 
 static rt_status no_memory(rt_error *err, int ndim, const int64_t *shape,
@@ -136,6 +205,28 @@ static rt_status no_memory(rt_error *err, int ndim, const int64_t *shape,
     rt_error_help(err, "use a smaller shape or dtype, or free tensors that are "
                        "no longer needed");
     return RT_E_MEMORY;
+}
+
+rt_status rt__tensor_beside(rt_tensor **out, const rt_tensor *of,
+                            rt_error *err)
+{
+    rt_dtype dtype = (rt_dtype)of->dtype;
+    int ndim = of->ndim;
+    size_t bytes = (size_t)of->numel * rt_dtype_size(dtype);
+    rt_tensor *t = joins(ndim, bytes) ? joined_new(dtype, ndim, bytes)
+                                      : apart_new(dtype, ndim, bytes);
+    if (!t) {
+        return no_memory(err, ndim, of->shape, dtype, of->numel);
+    }
+    t->numel = of->numel;
+    int64_t step = 1;
+    for (int i = ndim - 1; i >= 0; i--) {
+        t->shape[i] = of->shape[i];
+        t->strides[i] = step;
+        step *= of->shape[i] > 1 ? of->shape[i] : 1;
+    }
+    *out = t;
+    return RT_OK;
 }
 
 static rt_status check_shape(int64_t *numel, rt_dtype dtype, int ndim,
@@ -175,23 +266,17 @@ rt_status rt_tensor_new(rt_tensor **out, rt_dtype dtype, int ndim,
     if (status) {
         return status;
     }
-    rt_tensor *t = header_new(dtype, ndim);
-    rt__storage *s = t ? storage_new((size_t)numel * rt_dtype_size(dtype))
-                       : NULL;
-    if (!s) {
-        if (t) {
-            header_free(t);
-        }
+    size_t bytes = (size_t)numel * rt_dtype_size(dtype);
+    rt_tensor *t = joins(ndim, bytes) ? joined_new(dtype, ndim, bytes)
+                                      : apart_new(dtype, ndim, bytes);
+    if (!t) {
         return no_memory(err, ndim, shape, dtype, numel);
     }
     for (int i = 0; i < ndim; i++) {
         t->shape[i] = shape[i];
     }
     rt__shape_strides(ndim, shape, t->strides);
-    t->storage = s;
-    t->data = s->data;
     t->numel = numel;
-    t->flags = RT_F_CONTIGUOUS;
     *out = t;
     return RT_OK;
 }
@@ -224,12 +309,29 @@ rt_status rt__tensor_over(rt_tensor **out, rt__storage *s, rt_dtype dtype,
         t->shape[i] = shape[i];
         t->strides[i] = strides[i];
     }
-    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
-    t->storage = s;
+    t->storage = storage_retain(s);
     t->offset = offset;
     rt__tensor_refresh(t);
     *out = t;
     return RT_OK;
+}
+
+void rt__tensor_lodge(rt_tensor *t, const rt_tensor *of)
+{
+    header_init(t, (rt_dtype)of->dtype);
+    t->ndim = of->ndim;
+    t->flags = RT_F_LODGED | (of->flags & (RT_F_CONTIGUOUS | RT_F_WRAPPED |
+                                           RT_F_READONLY));
+    t->shape = t->dims;
+    t->strides = t->dims + of->ndim;
+    for (int i = 0; i < of->ndim; i++) {
+        t->shape[i] = of->shape[i];
+        t->strides[i] = of->strides[i];
+    }
+    t->storage = storage_retain(of->storage);
+    t->data = of->data;
+    t->offset = of->offset;
+    t->numel = of->numel;
 }
 
 /* The lowest and highest element a layout touches, relative to the first. */
@@ -335,22 +437,30 @@ rt_status rt__tensor_like(rt_tensor **out, const rt_tensor *t, rt_dtype dtype,
 
 rt_status rt__tensor_rebind(rt_tensor *t, const rt_tensor *src, rt_error *err)
 {
-    rt_tensor room;
-    if (!make_room(&room, src->ndim)) {
-        return rt_fail(err, RT_E_MEMORY, "set_data: not enough memory");
+    int64_t *room = t->dims;
+    size_t n = src->ndim;
+    bool tight = t->flags & (RT_F_JOINED | RT_F_LODGED);
+    if (n > (tight ? 0 : RT_INLINE_DIMS)) {
+        room = rt_alloc(2 * n * sizeof *room);
+        if (!room) {
+            return rt_fail(err, RT_E_MEMORY, "set_data: not enough memory");
+        }
     }
+    memcpy(room, src->shape, n * sizeof *room);
+    memcpy(room + n, src->strides, n * sizeof *room);
     if (t->shape != t->dims) {
         rt_free(t->shape);
     }
     t->ndim = src->ndim;
-    bool in = src->ndim <= RT_INLINE_DIMS;
-    t->shape = in ? t->dims : room.shape;
-    t->strides = t->shape + (in ? RT_INLINE_DIMS : src->ndim);
-    memcpy(t->shape, src->shape, src->ndim * sizeof *t->shape);
-    memcpy(t->strides, src->strides, src->ndim * sizeof *t->strides);
-    atomic_fetch_add(&src->storage->refs, 1);
-    storage_release(t->storage);
-    t->storage = src->storage;
+    t->shape = room;
+    t->strides = room + n;
+    rt__storage *before = t->storage, *home = home_of(t);
+    bool joined = t->flags & RT_F_JOINED;   /* home stays counted all along */
+    t->storage = joined && src->storage == home ? home
+                                                : storage_retain(src->storage);
+    if (!joined || before != home) {
+        storage_release(before);
+    }
     t->offset = src->offset;
     t->dtype = src->dtype;
     rt__tensor_refresh(t);
@@ -405,6 +515,28 @@ rt_tensor *rt_retain(rt_tensor *t)
     return t;
 }
 
+/* What a header holds besides the memory it lies in. */
+static inline void let_go(rt_tensor *t)
+{
+    if (t->peer.object) {
+        t->peer.released(t->peer.object);
+    }
+    if (t->meta) {
+        rt__meta_free(t);
+    }
+    if (!(t->flags & RT_F_JOINED) || t->storage != home_of(t)) {
+        storage_release(t->storage);
+    }
+}
+
+void rt__tensor_vacate(rt_tensor *t)
+{
+    let_go(t);
+    if (t->shape != t->dims) {
+        rt_free(t->shape);
+    }
+}
+
 void rt_release(rt_tensor *t)
 {
     if (!t) {
@@ -414,15 +546,7 @@ void rt_release(rt_tensor *t)
         atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
-    if (t->peer.released) {
-        t->peer.released(t->peer.object);
-    }
-    if (t->meta) {
-        rt__meta_free(t);
-    }
-    if (t->storage) {
-        storage_release(t->storage);
-    }
+    let_go(t);
     header_free(t);
 }
 

@@ -14,6 +14,7 @@
 
 #define RT_INLINE_DIMS 6
 
+/* One cache line. */
 typedef struct rt__storage {
     atomic_int refs;
     atomic_uint version;      /* bumped by every in-place write */
@@ -35,10 +36,16 @@ enum {
     RT_F_READONLY = 16,       /* adopted memory that must not be written */
     RT_F_INFERENCE = 32,      /* made in inference mode */
     RT_F_UNTRACKED = 64,      /* a view made where nothing is recorded */
+    RT_F_JOINED = 128,        /* lies behind its first storage, in one block */
+    RT_F_LODGED = 256,        /* lies in a block of autograd's */
 };
 
 struct rt__meta;              /* runtime/autograd/graph.h */
 
+/* Small tensors are one block: storage, header, elements. Such a header keeps
+ * its first storage (the one in front of it) counted for as long as it lives,
+ * even if it describes another one by then, and has no more room in `dims` than
+ * it was made with. So has a header that is lodged in a node. */
 struct rt_tensor {
     atomic_int refs;
     uint8_t dtype, ndim;
@@ -48,13 +55,15 @@ struct rt_tensor {
     int64_t offset;           /* elements */
     int64_t numel;
     int64_t *shape, *strides; /* into `dims`, or one heap block when ndim > 6 */
-    int64_t dims[2 * RT_INLINE_DIMS];
     struct rt__meta *meta;    /* NULL until autograd needs it */
     rt_peer peer;
+    int64_t dims[2 * RT_INLINE_DIMS];
 };
 
-/* Frees meta; set by autograd, so that core includes nothing above it. */
+/* Frees meta, and what a lodged header lies in; set by autograd, so that core
+ * includes nothing above it. */
 extern void (*rt__meta_free)(rt_tensor *t);
+extern void (*rt__lodging_left)(rt_tensor *t);
 
 /* numel of a shape, or -1 when it overflows or a size is negative. */
 int64_t rt__shape_numel(int ndim, const int64_t *shape);
@@ -82,6 +91,15 @@ rt_status rt__tensor_over(rt_tensor **out, rt__storage *s, rt_dtype dtype,
                           int ndim, const int64_t *shape,
                           const int64_t *strides, int64_t offset,
                           rt_error *err);
+/* Makes `t`, whose room for dims is enough, a contiguous or strided twin of
+ * `of` over the same storage (retained): what rt__tensor_over does, in place. */
+void rt__tensor_lodge(rt_tensor *t, const rt_tensor *of);
+/* Gives back what a lodged header holds; it is the last use of it. */
+void rt__tensor_vacate(rt_tensor *t);
+/* A contiguous tensor in the shape of t, of its dtype, for results of ops that
+ * the caller fills. */
+rt_status rt__tensor_beside(rt_tensor **out, const rt_tensor *t,
+                            rt_error *err);
 /* The same shape and strides order (dense) where possible, else C order. */
 rt_status rt__tensor_like(rt_tensor **out, const rt_tensor *t, rt_dtype dtype,
                           rt_error *err);

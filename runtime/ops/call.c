@@ -4,6 +4,8 @@
  */
 #include "runtime/ops/op.h"
 
+#include "runtime/ops/plain.h"
+
 #include <stdarg.h>
 #include <string.h>
 
@@ -156,14 +158,10 @@ static rt_status record_and_run(rt__call *c)
     return s;
 }
 
-rt_status rt_call(const rt_op *op, const rt_value *args, int nargs,
-                  rt_value *results, rt_error *err)
+static __attribute__((noinline)) rt_status
+call_fully(const rt_op *op, const rt_value *args, int nargs,
+           rt_value *results, rt_error *err)
 {
-    rt_error unseen;
-    if (!err) {
-        rt_error_clear(&unseen);
-        err = &unseen;
-    }
     rt_value a[RT_MAX_ARGS], r[RT_MAX_RESULTS] = {{0}};
     temporaries own = {.n = 0};
     rt__call c = {op, rt_op_name(op), a, r, err, NULL};
@@ -184,6 +182,27 @@ rt_status rt_call(const rt_op *op, const rt_value *args, int nargs,
     }
     memcpy(results, r, sizeof r);
     return RT_OK;
+}
+
+/* A caller that wants no error still gets a status: infer steps write into one. */
+static __attribute__((noinline)) rt_status
+call_unseen(const rt_op *op, const rt_value *args, int nargs,
+            rt_value *results)
+{
+    rt_error unseen;
+    rt_error_clear(&unseen);
+    return call_fully(op, args, nargs, results, &unseen);
+}
+
+rt_status rt_call(const rt_op *op, const rt_value *args, int nargs,
+                  rt_value *results, rt_error *err)
+{
+    rt_status s;
+    if (rt__call_plain(op, args, nargs, results, err, &s)) {
+        return s;
+    }
+    return err ? call_fully(op, args, nargs, results, err)
+               : call_unseen(op, args, nargs, results);
 }
 
 rt_status rt__result_new(rt__call *c, int i, rt_dtype dtype, int ndim,

@@ -59,6 +59,7 @@ const rt_op rt__ops[RT_OP_COUNT] = {
 static char names[RT_OP_COUNT][NAME_MAX_LENGTH];
 static int16_t slots[SLOTS];     /* index + 1 of the first op of a name */
 static pthread_once_t names_once = PTHREAD_ONCE_INIT;
+static atomic_bool names_known;  /* spares most calls the question */
 static pthread_mutex_t parse_lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic(const rt_signature *) signatures[RT_OP_COUNT];
 
@@ -92,6 +93,7 @@ static void index_names(void)
             *slot = (int16_t)(i + 1);
         }
     }
+    atomic_store_explicit(&names_known, true, memory_order_release);
 }
 
 int rt_op_count(void)
@@ -113,7 +115,9 @@ const rt_op *rt_op_find(const char *name)
 
 const char *rt_op_name(const rt_op *op)
 {
-    pthread_once(&names_once, index_names);
+    if (!atomic_load_explicit(&names_known, memory_order_acquire)) {
+        pthread_once(&names_once, index_names);
+    }
     return names[op->id];
 }
 

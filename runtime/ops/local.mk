@@ -13,6 +13,7 @@ libruntime_la_SOURCES += \
 	%D%/iterator.c %D%/iterator.h \
 	%D%/op.h \
 	%D%/ops.def \
+	%D%/plain.c %D%/plain.h \
 	%D%/schema.c \
 	%D%/steps.c %D%/steps.h \
 	%D%/losses.c \

@@ -63,6 +63,10 @@ void rt__schema_dispose(rt_signature *sig);
 typedef struct rt__autograd_hooks {
     rt_status (*begin)(rt__call *c, void **record);
     rt_status (*end)(rt__call *c, void *record, bool ok);
+    /* The whole of it for a plain op (plain.h) that has run, with recording
+     * on: n operands, one result; parameters after those have their defaults. */
+    rt_status (*plain)(const rt_op *op, rt_tensor *const *in, int n,
+                       rt_tensor *out, rt_error *err);
 } rt__autograd_hooks;
 extern const rt__autograd_hooks *rt__autograd;
 

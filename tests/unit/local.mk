@@ -92,3 +92,5 @@ unit_tests += tests/unit/test_call
 tests_unit_test_call_LDADD = libruntime.la
 unit_tests += tests/unit/test_fused
 tests_unit_test_fused_LDADD = libruntime.la
+unit_tests += tests/unit/test_plain
+tests_unit_test_plain_LDADD = libruntime.la

@@ -144,4 +144,47 @@ CASE(devices_parse_and_absent_ones_say_why)
     CHECK_OK(rt_device_check(d, &err), err);
 }
 
+/* A small tensor is one block with its storage: either may outlive the other. */
+CASE(a_view_outlives_the_small_tensor_it_was_made_of)
+{
+    int64_t n = 4, two = 2, step = 1;
+    float values[] = {1, 2, 3, 4};
+    rt_memory_stats before, after;
+    rt_memory_read_stats(&before);
+    rt_tensor *t, *view;
+    CHECK_OK(rt_tensor_from_data(&t, RT_FLOAT32, 1, &n, values, &err), err);
+    CHECK_OK(rt_tensor_view(&view, t, 1, &two, &step, 2, &err), err);
+    rt_release(t);
+    CHECK_NEAR(((float *)rt_tensor_data(view))[1], 4, 0);
+    rt_release(view);
+    rt_memory_read_stats(&after);
+    CHECK_INT(after.allocated, before.allocated);
+}
+
+CASE(a_small_tensor_takes_other_data_of_any_size_and_its_own_back)
+{
+    int64_t n = 2, many[] = {1, 2, 1, 2, 1, 2, 1, 2};
+    float values[] = {5, 6};
+    rt_memory_stats before, after;
+    rt_memory_read_stats(&before);
+    rt_tensor *t, *own, *other;
+    CHECK_OK(rt_tensor_from_data(&t, RT_FLOAT32, 1, &n, values, &err), err);
+    CHECK_OK(rt_tensor_view(&own, t, 0, NULL, NULL, 1, &err), err);
+    CHECK_OK(rt_tensor_new(&other, RT_INT64, 8, many, &err), err);
+    CHECK_OK(rt_tensor_set_data(t, other, &err), err);
+    CHECK_INT(rt_tensor_ndim(t), 8);
+    CHECK_INT(rt_tensor_shape(t)[7], 2);
+    CHECK(rt_tensor_shares_storage(t, other));
+    CHECK_OK(rt_tensor_set_data(t, own, &err), err);
+    CHECK_INT(rt_tensor_ndim(t), 0);
+    CHECK_NEAR(*(float *)rt_tensor_data(t), 6, 0);
+    CHECK_OK(rt_tensor_set_data(t, other, &err), err);
+    rt_release(t);
+    CHECK_NEAR(*(float *)rt_tensor_data(own), 6, 0);
+    rt_release(own);
+    rt_release(other);
+    rt_memory_read_stats(&after);
+    CHECK_INT(after.allocated, before.allocated);
+}
+
 UNIT_MAIN
