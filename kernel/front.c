@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -65,11 +66,22 @@ static void open_standard(void)
     }
 }
 
-static void warn_of_open_key(const jp_connection *c)
+static void warn_of_open_wires(const jp_connection *c)
 {
     if (!c->key[0]) {
         kernel_log("the connection file has no key: messages are not signed");
     }
+    if (!c->curve && jp_connection_reaches_out(c)) {
+        kernel_log("the connection file has no curve keys: what goes to and "
+                   "from %s is signed, but can be read on its way", c->ip);
+    }
+}
+
+/* Jupyter's own rule for this variable. */
+static bool accepts_open_files(void)
+{
+    const char *text = getenv("JUPYTER_ALLOW_INSECURE_WRITES");
+    return text && (strcmp(text, "1") == 0 || strcasecmp(text, "true") == 0);
 }
 
 /* Both wires, the publisher and the history; then the loop. */
@@ -128,14 +140,13 @@ int kernel_front_main(const char *connection_file)
 {
     jp_connection c;
     jp_error err = {""};
-    const char *lax = getenv("JUPYTER_ALLOW_INSECURE_WRITES");
     bool gone;
     open_standard();
-    if (!jp_connection_load(&c, connection_file, lax && *lax, &err)) {
+    if (!jp_connection_load(&c, connection_file, accepts_open_files(), &err)) {
         kernel_log("%s", err.text);
         return 1;
     }
-    warn_of_open_key(&c);
+    warn_of_open_wires(&c);
     int signals = open_signals();
     prctl(PR_SET_CHILD_SUBREAPER, 1);   /* twins of a dead process come here */
     int parent = watch_parent(&gone);

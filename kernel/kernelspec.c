@@ -153,10 +153,10 @@ static bool write_spec(const char *folder, const char *program,
 {
     char *path = kernel_format("%s/kernel.json", folder);
     json_t *spec = json_pack(
-        "{s[sss] ss ss ss ss s{sb}}", "argv", program, "-f",
+        "{s[sss] ss ss ss ss s{sb s[s]}}", "argv", program, "-f",
         "{connection_file}", "display_name", display_name, "language",
         "rustorch", "interrupt_mode", "signal", "kernel_protocol_version",
-        "5.6.0", "metadata", "debugger", 0);
+        "5.6.0", "metadata", "debugger", 0, "supported_encryption", "curve");
     bool ok = spec && json_dump_file(spec, path, JSON_INDENT(2)) == 0;
     json_decref(spec);
     free(path);

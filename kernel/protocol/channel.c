@@ -3,6 +3,7 @@
  */
 #include "kernel/protocol/channel.h"
 
+#include "kernel/protocol/ipc.h"
 #include "kernel/protocol/wire.h"
 
 #include <errno.h>
@@ -12,15 +13,26 @@
 #include <zmq.h>
 
 /* An XPUB that never drops needs little room: what waits, waits in order in
- * the publisher, which counts bytes. */
-enum { LINGER_MS = 500, ROUTER_ROOM = 10000, XPUB_ROOM = 1000 };
+ * the publisher, which counts bytes. Whoever connects and then says nothing
+ * is sent away. */
+enum {
+    LINGER_MS = 500,
+    ROUTER_ROOM = 10000,
+    XPUB_ROOM = 1000,
+    HANDSHAKE_MS = 10000
+};
 
-static const int socket_type[JP_CHANNEL_COUNT] = {
-    [JP_SHELL] = ZMQ_ROUTER,
-    [JP_CONTROL] = ZMQ_ROUTER,
-    [JP_STDIN] = ZMQ_ROUTER,
-    [JP_IOPUB] = ZMQ_XPUB,
-    [JP_HEARTBEAT] = ZMQ_ROUTER,
+/* `largest`: bytes of one frame; libzmq closes the connection of who sends
+ * more, before it takes the memory. */
+static const struct {
+    int type;
+    int64_t largest;
+} kinds[JP_CHANNEL_COUNT] = {
+    [JP_SHELL] = {ZMQ_ROUTER, JP_MAX_MESSAGE},
+    [JP_CONTROL] = {ZMQ_ROUTER, 1 << 24},
+    [JP_STDIN] = {ZMQ_ROUTER, 1 << 26},
+    [JP_IOPUB] = {ZMQ_XPUB, 1 << 16},
+    [JP_HEARTBEAT] = {ZMQ_ROUTER, 1 << 16},
 };
 
 static bool set_int(void *socket, int option, int value)
@@ -28,31 +40,46 @@ static bool set_int(void *socket, int option, int value)
     return zmq_setsockopt(socket, option, &value, sizeof value) == 0;
 }
 
-static bool set_options(void *socket, int type, const jp_connection *c)
+static bool set_options(void *socket, jp_channel channel,
+                        const jp_connection *c)
 {
-    int64_t largest = JP_MAX_MESSAGE;
-    bool ok = zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &largest,
-                             sizeof largest) == 0 &&
+    bool publishes = kinds[channel].type == ZMQ_XPUB;
+    bool ok = zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &kinds[channel].largest,
+                             sizeof(int64_t)) == 0 &&
               set_int(socket, ZMQ_LINGER, LINGER_MS) &&
+              set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) &&
+              jp_ipc_only_own(socket) &&
               set_int(socket, ZMQ_SNDHWM,
-                      type == ZMQ_XPUB ? XPUB_ROOM : ROUTER_ROOM) &&
+                      publishes ? XPUB_ROOM : ROUTER_ROOM) &&
               set_int(socket, ZMQ_IPV6, strchr(c->ip, ':') != NULL);
-    if (type == ZMQ_ROUTER) {
+    if (!publishes) {
         return ok && set_int(socket, ZMQ_ROUTER_HANDOVER, 1);
     }
     return ok && set_int(socket, ZMQ_XPUB_VERBOSE, 1) &&
            set_int(socket, ZMQ_XPUB_NODROP, 1);
 }
 
-void *jp_socket_bind(void *context, int type, const jp_connection *c,
-                     jp_channel channel, jp_error *err)
+/* From here on the socket talks to none who does not know the public key. */
+static bool set_keys(void *socket, const jp_connection *c)
+{
+    return !c->curve ||
+           (set_int(socket, ZMQ_CURVE_SERVER, 1) &&
+            zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, c->curve_public,
+                           JP_CURVE_KEY_SIZE) == 0 &&
+            zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, c->curve_secret,
+                           JP_CURVE_KEY_SIZE) == 0);
+}
+
+void *jp_socket_bind(void *context, const jp_connection *c, jp_channel channel,
+                     jp_error *err)
 {
     char address[JP_ADDRESS_MAX];
-    if (!jp_connection_address(c, channel, address, err)) {
+    if (!jp_connection_address(c, channel, address, err) ||
+        !jp_path_free(c, address, err)) {
         return NULL;
     }
-    void *socket = zmq_socket(context, type);
-    if (!socket || !set_options(socket, type, c) ||
+    void *socket = zmq_socket(context, kinds[channel].type);
+    if (!socket || !set_options(socket, channel, c) || !set_keys(socket, c) ||
         zmq_bind(socket, address) != 0) {
         jp_fail(err, "%s: cannot bind %s: %s", jp_channel_name(channel),
                 address, zmq_strerror(errno));
@@ -76,8 +103,7 @@ bool jp_channels_open(jp_channels *out, const jp_connection *connection,
     bool ok = true;
     for (int i = 0; ok && i < JP_CHANNEL_COUNT; i++) {
         if (i != JP_HEARTBEAT) {
-            out->socket[i] = jp_socket_bind(out->context, socket_type[i],
-                                            connection, i, err);
+            out->socket[i] = jp_socket_bind(out->context, connection, i, err);
             ok = out->socket[i] != NULL;
         }
     }

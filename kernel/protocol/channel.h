@@ -23,8 +23,8 @@ bool jp_channels_open(jp_channels *out, const jp_connection *connection,
 /* Gives what was sent a moment to leave, then closes. */
 void jp_channels_close(jp_channels *c);
 
-/* One bound socket of a context, with the limits every socket has. */
-void *jp_socket_bind(void *context, int type, const jp_connection *connection,
+/* The bound socket of a channel, with its limits and keys. */
+void *jp_socket_bind(void *context, const jp_connection *connection,
                      jp_channel channel, jp_error *err);
 
 /* One thing to wait for: a socket, or (socket NULL) a file descriptor; -1 is

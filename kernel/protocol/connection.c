@@ -3,6 +3,7 @@
  */
 #include "kernel/protocol/connection.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zmq.h>
 
 enum { FILE_LIMIT = 64 * 1024, IPC_PATH_MAX = 107 };
 
@@ -63,27 +65,102 @@ static bool read_port(int *out, const json_t *root, const char *field,
     return true;
 }
 
+/* An address that is spelt in any other way counts as one of the network. */
 static bool is_loopback(const char *ip)
 {
-    return strncmp(ip, "127.", 4) == 0 || strcmp(ip, "localhost") == 0 ||
-           strcmp(ip, "::1") == 0;
+    struct in_addr v4;
+    return (inet_pton(AF_INET, ip, &v4) == 1 &&
+            (ntohl(v4.s_addr) >> 24) == 127) ||
+           strcmp(ip, "localhost") == 0 || strcmp(ip, "::1") == 0 ||
+           strcmp(ip, "[::1]") == 0;
+}
+
+bool jp_connection_reaches_out(const jp_connection *c)
+{
+    return strcmp(c->transport, "tcp") == 0 && !is_loopback(c->ip);
 }
 
 static bool check(const jp_connection *c, jp_error *err)
 {
-    bool ipc = strcmp(c->transport, "ipc") == 0;
-    if (!ipc && strcmp(c->transport, "tcp") != 0) {
+    if (strcmp(c->transport, "ipc") != 0 && strcmp(c->transport, "tcp") != 0) {
         return jp_fail(err, "connection file: transport \"%s\" is unknown, "
                             "expected tcp or ipc",
                        c->transport);
     }
-    if (!ipc && !c->key[0] && !is_loopback(c->ip)) {
+    if (!c->key[0] && jp_connection_reaches_out(c)) {
         return jp_fail(err, "connection file: an empty key on %s would let "
                             "anyone in the network run code; give a key",
                        c->ip);
     }
     return true;
 }
+
+/* --- CurveZMQ ------------------------------------------------------------- */
+
+/* Copies a key; *found tells whether the file has one. */
+static bool read_curve_key(char out[JP_CURVE_KEY_SIZE], bool *found,
+                           const json_t *root, const char *field,
+                           jp_error *err)
+{
+    const json_t *value = json_object_get(root, field);
+    unsigned char raw[32];
+    *found = value && !json_is_null(value);
+    if (!*found) {
+        return true;
+    }
+    bool ok = json_is_string(value) &&
+              json_string_length(value) == JP_CURVE_KEY_SIZE - 1;
+    if (ok) {
+        memcpy(out, json_string_value(value), JP_CURVE_KEY_SIZE);
+        ok = zmq_z85_decode(raw, out) != NULL;
+        explicit_bzero(raw, sizeof raw);
+    }
+    return ok || jp_fail(err, "connection file: \"%s\" is no CurveZMQ key; "
+                              "expected %d characters of Z85",
+                         field, JP_CURVE_KEY_SIZE - 1);
+}
+
+/* A pair that does not belong together would refuse every client in silence. */
+static bool is_pair(const jp_connection *c)
+{
+    char public[JP_CURVE_KEY_SIZE];
+    return zmq_curve_public(public, c->curve_secret) == 0 &&
+           strcmp(public, c->curve_public) == 0;
+}
+
+static bool read_curve(jp_connection *out, const json_t *root, jp_error *err)
+{
+    bool has_public, has_secret;
+    int v[3];
+    if (!read_curve_key(out->curve_public, &has_public, root,
+                        "curve_publickey", err) ||
+        !read_curve_key(out->curve_secret, &has_secret, root,
+                        "curve_secretkey", err)) {
+        return false;
+    }
+    if (has_public != has_secret) {
+        return jp_fail(err, "connection file: \"%s\" is missing; CurveZMQ "
+                            "needs curve_publickey and curve_secretkey",
+                       has_public ? "curve_secretkey" : "curve_publickey");
+    }
+    out->curve = has_public;
+    if (out->curve && !zmq_has("curve")) {
+        zmq_version(&v[0], &v[1], &v[2]);
+        return jp_fail(err, "connection file: it asks for encryption "
+                            "(curve_publickey), but this libzmq %d.%d.%d was "
+                            "built without CURVE; install one with it, or "
+                            "start the kernel with "
+                            "transport_encryption=disabled",
+                       v[0], v[1], v[2]);
+    }
+    if (out->curve && !is_pair(out)) {
+        return jp_fail(err, "connection file: curve_publickey does not belong "
+                            "to curve_secretkey");
+    }
+    return true;
+}
+
+/* --- the file ------------------------------------------------------------- */
 
 static bool read_fields(jp_connection *out, const json_t *root, jp_error *err)
 {
@@ -98,7 +175,7 @@ static bool read_fields(jp_connection *out, const json_t *root, jp_error *err)
     for (int i = 0; ok && i < JP_CHANNEL_COUNT; i++) {
         ok = read_port(&out->port[i], root, channels[i].port_field, err);
     }
-    return ok && check(out, err);
+    return ok && check(out, err) && read_curve(out, root, err);
 }
 
 bool jp_connection_parse(jp_connection *out, jp_slice text, jp_error *err)
@@ -107,9 +184,11 @@ bool jp_connection_parse(jp_connection *out, jp_slice text, jp_error *err)
     *out = (jp_connection){0};
     json_t *root = json_loadb(text.data, text.size, JSON_REJECT_DUPLICATES,
                               &why);
+    /* What Jansson says may quote the place, and with it a key. */
     bool ok = root ? read_fields(out, root, err)
-                   : jp_fail(err, "connection file: line %d: %s", why.line,
-                             why.text);
+                   : jp_fail(err, "connection file: no JSON, or a field twice, "
+                                  "at line %d, column %d",
+                             why.line, why.column);
     json_decref(root);
     if (!ok) {
         jp_connection_dispose(out);
@@ -165,7 +244,9 @@ bool jp_connection_load(jp_connection *out, const char *path, bool lax,
         ok = jp_fail(err, "%s: cannot be read whole", path);
     }
     close(fd);
-    return ok && jp_connection_parse(out, (jp_slice){text, size}, err);
+    ok = ok && jp_connection_parse(out, (jp_slice){text, size}, err);
+    explicit_bzero(text, sizeof text);
+    return ok;
 }
 
 void jp_connection_dispose(jp_connection *c)
@@ -177,7 +258,7 @@ void jp_connection_dispose(jp_connection *c)
     free(c->ip);
     free(c->key);
     free(c->scheme);
-    *c = (jp_connection){0};
+    explicit_bzero(c, sizeof *c);
 }
 
 bool jp_connection_address(const jp_connection *c, jp_channel channel,

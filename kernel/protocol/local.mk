@@ -6,7 +6,9 @@ libprotocol_la_SOURCES = \
 	%reldir%/channel.c %reldir%/channel.h \
 	%reldir%/connection.c %reldir%/connection.h \
 	%reldir%/heartbeat.c %reldir%/heartbeat.h \
+	%reldir%/ipc.c %reldir%/ipc.h \
 	%reldir%/packet.c \
+	%reldir%/replay.c %reldir%/replay.h \
 	%reldir%/sign.c %reldir%/sign.h \
 	%reldir%/wire.c %reldir%/wire.h %reldir%/wire_priv.h
 libprotocol_la_CFLAGS = $(AM_CFLAGS) $(ZMQ_CFLAGS) $(JANSSON_CFLAGS) \

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * HMAC through libcrypto, and the replay window.
+ * HMAC through libcrypto.
  */
 #include "kernel/protocol/sign.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,59 +128,5 @@ bool jp_verify(jp_signer *s, const jp_slice parts[JP_SIGNED_PARTS],
         return false;
     }
     memcpy(digest, raw, size < JP_DIGEST_SIZE ? size : JP_DIGEST_SIZE);
-    return true;
-}
-
-/* A ring of digests; buckets chain ring positions (1-based, 0 ends a chain).
- * A digest is uniform, so its first bytes are the hash. */
-struct jp_replay {
-    uint32_t first[JP_REPLAY_WINDOW];
-    uint32_t next[JP_REPLAY_WINDOW + 1];
-    unsigned char digest[JP_REPLAY_WINDOW + 1][JP_DIGEST_SIZE];
-    uint32_t at, used;
-};
-
-jp_replay *jp_replay_new(void)
-{
-    return calloc(1, sizeof(jp_replay));
-}
-
-void jp_replay_free(jp_replay *r)
-{
-    free(r);
-}
-
-static uint32_t *bucket(jp_replay *r, const unsigned char *digest)
-{
-    return &r->first[digest[0] | (uint32_t)digest[1] << 8];
-}
-
-static void forget(jp_replay *r, uint32_t position)
-{
-    uint32_t *p = bucket(r, r->digest[position]);
-    while (*p != position) {
-        p = &r->next[*p];
-    }
-    *p = r->next[position];
-}
-
-bool jp_replay_admit(jp_replay *r, const unsigned char digest[JP_DIGEST_SIZE])
-{
-    uint32_t *head = bucket(r, digest);
-    for (uint32_t p = *head; p; p = r->next[p]) {
-        if (memcmp(r->digest[p], digest, JP_DIGEST_SIZE) == 0) {
-            return false;
-        }
-    }
-    uint32_t position = r->at + 1;
-    if (r->used == JP_REPLAY_WINDOW) {
-        forget(r, position);
-    } else {
-        r->used++;
-    }
-    r->at = position % JP_REPLAY_WINDOW;
-    memcpy(r->digest[position], digest, JP_DIGEST_SIZE);
-    r->next[position] = *head;
-    *head = position;
     return true;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * sign.h - HMAC signatures of messages, and the window that refuses replays.
+ * sign.h - HMAC signatures of messages.
  *
  * A signature covers exactly the four JSON frames. Verification looks at the
  * length first and compares in constant time. A signer belongs to one thread.
@@ -8,13 +8,11 @@
 #ifndef JP_SIGN_H
 #define JP_SIGN_H
 
-#include "kernel/protocol/base.h"
+#include "kernel/protocol/replay.h"
 
 enum {
     JP_SIGNED_PARTS = 4,
-    JP_HEX_MAX = 128,       /* sha512 in hexadecimal */
-    JP_DIGEST_SIZE = 32,    /* what the replay window keeps of a digest */
-    JP_REPLAY_WINDOW = 65536
+    JP_HEX_MAX = 128        /* sha512 in hexadecimal */
 };
 
 typedef struct jp_signer jp_signer;
@@ -31,12 +29,5 @@ bool jp_sign(jp_signer *s, const jp_slice parts[JP_SIGNED_PARTS],
 /* True when `signature` is right; then `digest` identifies the message. */
 bool jp_verify(jp_signer *s, const jp_slice parts[JP_SIGNED_PARTS],
                jp_slice signature, unsigned char digest[JP_DIGEST_SIZE]);
-
-/* The last JP_REPLAY_WINDOW digests, oldest out first. */
-typedef struct jp_replay jp_replay;
-jp_replay *jp_replay_new(void);   /* NULL: no memory */
-void jp_replay_free(jp_replay *r);
-/* False when the digest is in the window, else adds it. */
-bool jp_replay_admit(jp_replay *r, const unsigned char digest[JP_DIGEST_SIZE]);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Receiving: shape, signature, replay, header, in this order.
+ * Receiving: shape, signature, header, replay, in this order.
  */
 #include "kernel/protocol/wire.h"
 
@@ -58,18 +58,13 @@ static bool check_shape(jp_message *m, jp_error *err)
     return true;
 }
 
-static bool check_origin(jp_wire *w, jp_message *m, jp_error *err)
+static bool check_origin(jp_wire *w, const jp_message *m,
+                         unsigned char digest[JP_DIGEST_SIZE], jp_error *err)
 {
     const jp_slice parts[JP_SIGNED_PARTS] = {m->header, m->parent, m->metadata,
                                              m->content};
-    unsigned char digest[JP_DIGEST_SIZE];
-    if (!jp_verify(w->signer, parts, m->frames[m->nidents + 1], digest)) {
-        return jp_fail(err, "the signature does not match");
-    }
-    if (jp_signer_active(w->signer) && !jp_replay_admit(w->replay, digest)) {
-        return jp_fail(err, "the same signed message came before");
-    }
-    return true;
+    return jp_verify(w->signer, parts, m->frames[m->nidents + 1], digest) ||
+           jp_fail(err, "the signature does not match");
 }
 
 static bool parse_header(jp_message *m, jp_error *err)
@@ -86,10 +81,35 @@ static bool parse_header(jp_message *m, jp_error *err)
            jp_fail(err, "header: no msg_id or no msg_type");
 }
 
+static bool check_fresh(jp_wire *w, const jp_message *m,
+                        const unsigned char digest[JP_DIGEST_SIZE],
+                        jp_error *err)
+{
+    const json_t *session = json_object_get(m->head, "session");
+    const json_t *date = json_object_get(m->head, "date");
+    if (!jp_signer_active(w->signer)) {
+        return true;
+    }
+    switch (jp_replay_admit(w->replay, digest,
+                            (jp_slice){json_string_value(session),
+                                       json_string_length(session)},
+                            jp_date_parse(json_string_value(date)))) {
+    case JP_REPLAYED:
+        return jp_fail(err, "the same signed message came before");
+    case JP_STALE:
+        return jp_fail(err, "its date is not after that of messages of its "
+                            "session that came long before");
+    case JP_FRESH:
+        break;
+    }
+    return true;
+}
+
 jp_verdict jp_message_judge(jp_wire *w, jp_message *m, jp_error *err)
 {
-    bool ok = check_shape(m, err) && check_origin(w, m, err) &&
-              parse_header(m, err);
+    unsigned char digest[JP_DIGEST_SIZE];
+    bool ok = check_shape(m, err) && check_origin(w, m, digest, err) &&
+              parse_header(m, err) && check_fresh(w, m, digest, err);
     return ok ? JP_OK : JP_DROPPED;
 }
 

@@ -5,7 +5,7 @@
  *   [ident...] <IDS|MSG> signature header parent metadata content [buffer...]
  *
  * Incoming frames are judged in this order, and the first failure drops the
- * message: shape and sizes, signature, replay, header. The content is left
+ * message: shape and sizes, signature, header, replay. The content is left
  * unparsed for the handler. The parent of a reply is the request's header,
  * byte for byte. A wire belongs to one thread; all wires of a kernel share one
  * session id.

@@ -9,7 +9,7 @@
 
 struct jp_wire {
     jp_signer *signer;
-    jp_replay *replay;              /* made for receiving and sending alike */
+    jp_replay *replay;
     char session[JP_SESSION_SIZE];
     char username[64];
     char tag;

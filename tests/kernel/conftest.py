@@ -30,7 +30,8 @@ def jupyter_home(tmp_path_factory):
         spec.joinpath("kernel.json").write_text(json.dumps({
             "argv": [str(BUILD / program), "-f", "{connection_file}"],
             "display_name": name, "language": "rustorch",
-            "interrupt_mode": "signal", "kernel_protocol_version": "5.6.0"}))
+            "interrupt_mode": "signal", "kernel_protocol_version": "5.6.0",
+            "metadata": {"supported_encryption": ["curve"]}}))
     saved = dict(os.environ)
     os.environ.update(JUPYTER_PATH=str(home / "jupyter"),
                       JUPYTER_RUNTIME_DIR=str(home / "run"),

@@ -10,7 +10,7 @@ double_kernel_LDADD = libkernel.la -lpthread
 
 kernel_tests = \
 	%D%/test_connection %D%/test_history %D%/test_hostile %D%/test_outlet \
-	%D%/test_sign %D%/test_stream %D%/test_wire
+	%D%/test_replay %D%/test_sign %D%/test_stream %D%/test_wire
 check_PROGRAMS += $(kernel_tests)
 TESTS += $(kernel_tests)
 %C%_test_connection_LDADD = libprotocol.la
@@ -20,6 +20,7 @@ TESTS += $(kernel_tests)
 %C%_test_hostile_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 %C%_test_outlet_LDADD = libkernel.la $(ZMQ_LIBS)
 %C%_test_outlet_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(ZMQ_CFLAGS)
+%C%_test_replay_LDADD = libprotocol.la
 %C%_test_sign_LDADD = libprotocol.la
 %C%_test_stream_LDADD = libkernel.la
 %C%_test_stream_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
@@ -31,4 +32,4 @@ EXTRA_DIST += \
 	%reldir%/test_double.py %reldir%/test_execute.py \
 	%reldir%/test_input.py %reldir%/test_install.py %reldir%/test_jkt.py %reldir%/test_language.py \
 	%reldir%/test_lifetime.py %reldir%/test_limits.py %reldir%/test_notebook.py \
-	%reldir%/test_questions.py %reldir%/test_sequences.py
+	%reldir%/test_questions.py %reldir%/test_security.py %reldir%/test_sequences.py

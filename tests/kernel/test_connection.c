@@ -13,6 +13,10 @@
     "\"shell_port\":1001,\"control_port\":1002,\"stdin_port\":\"1003\","       \
     "\"iopub_port\":1004,\"hb_port\":1005"
 
+/* The pair of the CurveZMQ specification's examples. */
+#define PUBLIC "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"
+#define SECRET "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs"
+
 static bool parse(jp_connection *c, const char *text, jp_error *err)
 {
     err->text[0] = '\0';
@@ -68,13 +72,55 @@ CASE(bad_files_are_refused_with_a_reason)
         {"{\"shell_port\":18446744073709551615}", "connection file"},
         {"{\"transport\":\"udp\"," PORTS "}", "expected tcp or ipc"},
         {"{\"ip\":\"0.0.0.0\"," PORTS "}", "an empty key on 0.0.0.0"},
-        {"{\"key\":\"a\",\"key\":\"b\"," PORTS "}", "connection file"},
+        {"{\"key\":\"a\",\"key\":\"b\"," PORTS "}", "a field twice"},
+        {"{\"ip\":\"127.0.0.1.example.org\"," PORTS "}", "an empty key on 127"},
+        {"{\"curve_publickey\":\"" PUBLIC "\"," PORTS "}",
+         "\"curve_secretkey\" is missing"},
+        {"{\"curve_publickey\":\"" PUBLIC "\",\"curve_secretkey\":\"x\"," PORTS
+         "}",
+         "\"curve_secretkey\" is no CurveZMQ key"},
+        {"{\"curve_publickey\":\"" PUBLIC "\",\"curve_secretkey\":\"" PUBLIC
+         "\"," PORTS "}",
+         "does not belong"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         jp_connection c;
         jp_error err;
         CHECK(!parse(&c, bad[i].text, &err));
         CHECK_HAS(err.text, bad[i].reason);
+    }
+}
+
+CASE(a_pair_of_curve_keys_is_taken_and_its_absence_means_plain)
+{
+    jp_connection c;
+    jp_error err = {""};
+    CHECK(parse(&c, "{\"curve_publickey\":\"" PUBLIC "\","
+                    "\"curve_secretkey\":\"" SECRET "\"," PORTS "}", &err));
+    CHECK_TEXT(err.text, "");
+    CHECK(c.curve);
+    CHECK_TEXT(c.curve_public, PUBLIC);
+    CHECK_TEXT(c.curve_secret, SECRET);
+    jp_connection_dispose(&c);
+    CHECK_TEXT(c.curve_secret, "");
+    CHECK(parse(&c, "{\"curve_publickey\":null," PORTS "}", &err));
+    CHECK(!c.curve);
+    jp_connection_dispose(&c);
+}
+
+CASE(only_this_machine_s_addresses_do_not_reach_out)
+{
+    static const struct {
+        const char *ip;
+        bool out;
+    } ips[] = {{"127.0.0.1", false}, {"127.9.9.9", false}, {"::1", false},
+               {"localhost", false}, {"0.0.0.0", true},    {"*", true},
+               {"10.0.0.1", true},   {"::", true},         {"127.1", true}};
+    for (size_t i = 0; i < sizeof ips / sizeof *ips; i++) {
+        jp_connection c = {.transport = "tcp", .ip = (char *)ips[i].ip};
+        CHECK_INT(jp_connection_reaches_out(&c), ips[i].out);
+        c.transport = "ipc";
+        CHECK(!jp_connection_reaches_out(&c));
     }
 }
 

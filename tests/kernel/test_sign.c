@@ -60,32 +60,4 @@ CASE(an_unknown_scheme_is_refused_by_name)
     CHECK_HAS(err.text, "expected hmac-sha256");
 }
 
-/* A digest that stands for the number i. */
-static void number(unsigned char digest[JP_DIGEST_SIZE], unsigned i)
-{
-    memset(digest, 0, JP_DIGEST_SIZE);
-    memcpy(digest, &(unsigned){i * 2654435761u}, sizeof i);
-}
-
-CASE(the_window_forgets_the_oldest_first)
-{
-    jp_replay *r = jp_replay_new();
-    unsigned char d[JP_DIGEST_SIZE];
-    int refused = 0;
-    for (unsigned i = 0; i < JP_REPLAY_WINDOW; i++) {
-        number(d, i);
-        refused += !jp_replay_admit(r, d);
-    }
-    CHECK_INT(refused, 0);
-    number(d, 0);
-    CHECK(!jp_replay_admit(r, d));
-    number(d, JP_REPLAY_WINDOW);
-    CHECK(jp_replay_admit(r, d));
-    number(d, 0);
-    CHECK(jp_replay_admit(r, d));      /* forgotten, and in again */
-    number(d, 2);
-    CHECK(!jp_replay_admit(r, d));     /* 1 went, 2 is still known */
-    jp_replay_free(r);
-}
-
 UNIT_MAIN
