@@ -328,11 +328,13 @@ static void run_cell(compute *c, json_t *request)
                                          : NULL;
     json_t *result = plain ? kernel_json_text(plain->data, plain->size)
                            : json_null();
+    bool untouched = o.untouched;
     lang_outcome_dispose(&o);
     fflush(NULL);   /* what C libraries printed */
     send_symbols(c);
-    send_json(KERNEL_LINK_DONE, json_pack("{so so}", "reply", reply, "result",
-                                          result));
+    send_json(KERNEL_LINK_DONE, json_pack("{so so sb}", "reply", reply,
+                                          "result", result, "untouched",
+                                          untouched));
     json_decref(c->payload);
     c->payload = NULL;
 }

@@ -163,7 +163,7 @@ static void start_cell(kernel_router *r, kernel_request *q)
 static bool must_wait(const kernel_router *r)
 {
     return r->running || r->dying || r->waking || r->ending ||
-           (r->first && r->making &&
+           (r->first && (r->making || r->wanted) &&
             kernel_is_front_magic(json_string_value(
                 json_object_get(r->first->content, "code"))));
 }
@@ -171,6 +171,9 @@ static bool must_wait(const kernel_router *r)
 void kernel_next_cell(kernel_router *r)
 {
     jp_error err = {""};
+    if (r->first && !r->running && !r->ending) {
+        kernel_ask_checkpoint(r);   /* of what the cell will find */
+    }
     while (!must_wait(r) && r->first) {
         kernel_request *q = pop(r);
         q->number = r->counter;
@@ -292,9 +295,11 @@ static void finish(kernel_router *r, const kernel_note *n)
             kernel_history_result(r->history, result);
         }
         bool silent = r->running->silent;
-        r->done_cell = silent ? r->done_cell : r->running->number;
-        r->done_seq = r->sequence;
-        kernel_keep_checkpoint(r);
+        if (!json_is_true(json_object_get(o, "untouched"))) {
+            r->done_cell = silent ? r->done_cell : r->running->number;
+            r->done_seq = r->sequence;
+            kernel_keep_checkpoint(r);
+        }
         kernel_end_cell(r, r->running,
                         json_is_object(reply)
                             ? json_incref(reply)

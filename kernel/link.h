@@ -28,7 +28,7 @@
     X(INPUT)       /* < {prompt, password, number} */                          \
     X(TWIN)        /* < {cell, seq, pid, us} and its link, or {error} */       \
     X(SYMBOLS)     /* < [[name, kind, type, signature, doc, value], ...] */    \
-    X(DONE)        /* < {reply, result} */
+    X(DONE)        /* < {reply, result, untouched} */
 
 typedef enum kernel_link_kind {
 #define X(name) KERNEL_LINK_##name,

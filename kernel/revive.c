@@ -14,14 +14,24 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { START_ATTEMPTS = 3, RECORD_LINES = 12 };
+/* A new checkpoint waits for QUIET_MS without a cell; a waking one that gives
+ * no sign for WAKE_MS is given up for an older one. */
+enum { START_ATTEMPTS = 3, RECORD_LINES = 12, QUIET_MS = 2, WAKE_MS = 1000 };
 
 /* --- checkpoints ---------------------------------------------------------- */
 
 void kernel_keep_checkpoint(kernel_router *r)
 {
+    r->wanted = !r->checkpoints.off;
+    r->wanted_at = kernel_now() + QUIET_MS;
+}
+
+void kernel_ask_checkpoint(kernel_router *r)
+{
     char text[64];
-    if (r->checkpoints.off || !r->child.pid) {
+    bool wanted = r->wanted && !r->checkpoints.off && r->child.pid;
+    r->wanted = false;
+    if (!wanted) {
         return;
     }
     int n = snprintf(text, sizeof text, "{\"cell\":%d,\"seq\":%d}",
@@ -29,6 +39,26 @@ void kernel_keep_checkpoint(kernel_router *r)
     r->making = true;
     kernel_outbox_add(&r->outbox, KERNEL_LINK_CHECKPOINT, text, (size_t)n);
     kernel_outbox_push(&r->outbox, r->child.link);
+}
+
+int64_t kernel_tick_checkpoints(kernel_router *r)
+{
+    int64_t now = kernel_now(), left = -1;
+    if (r->waking && !r->dying && now >= r->wake_due) {
+        kernel_log("a checkpoint did not wake: the next older one is taken");
+        kill(r->child.pid, SIGKILL);
+        r->wake_due = now + WAKE_MS;
+    }
+    if (r->wanted && !r->running && now >= r->wanted_at) {
+        kernel_ask_checkpoint(r);
+    }
+    if (r->wanted && !r->running) {
+        left = r->wanted_at - now;
+    }
+    if (r->waking && !r->dying && (left < 0 || left > r->wake_due - now)) {
+        left = r->wake_due - now;
+    }
+    return left;
 }
 
 static void set_notice(kernel_router *r, char *text)
@@ -109,7 +139,7 @@ static bool start_child(kernel_router *r, jp_error *err)
 {
     int pipes[3];
     kernel_outbox_clear(&r->outbox);
-    r->ready = r->making = false;
+    r->ready = r->making = r->wanted = false;
     if (!kernel_child_start(&r->child, pipes, err)) {
         kernel_log("%s", err->text);
         return false;
@@ -139,8 +169,9 @@ static bool wake_checkpoint(kernel_router *r)
     int pipes[3];
     while (kernel_checkpoints_take(&r->checkpoints, &p)) {
         kernel_outbox_clear(&r->outbox);
-        r->ready = r->making = false;
+        r->ready = r->making = r->wanted = false;
         if (kernel_child_wake(&r->child, p.pid, p.link, pipes)) {
+            r->wake_due = kernel_now() + WAKE_MS;
             kernel_iopub_attach(r->io, pipes);
             r->done_cell = p.cell;
             r->done_seq = p.seq;

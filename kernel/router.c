@@ -228,7 +228,11 @@ void kernel_router_run(kernel_router *r)
         };
         /* A running cell makes the checkpoints hold more and more. */
         bool watch = r->running && r->checkpoints.count;
-        jp_poll(items, 7, watch ? WATCH_MS : -1);
+        int64_t tick = kernel_tick_checkpoints(r);
+        if (watch && (tick < 0 || tick > WATCH_MS)) {
+            tick = WATCH_MS;
+        }
+        jp_poll(items, 7, tick);
         if (items[5].ready) {
             kernel_log("the process that started this kernel is gone");
             r->stopping = true;

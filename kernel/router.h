@@ -53,7 +53,9 @@ typedef struct kernel_router {
     int failures;            /* deaths in a row before a session stood */
     char *cause, *record;    /* of the last death */
     kernel_checkpoints checkpoints;
-    bool making;             /* the newest has been asked for */
+    bool wanted, making;     /* one will be, has been asked for */
+    int64_t wanted_at;       /* when it will */
+    int64_t wake_due;        /* when a waking checkpoint is given up, or 0 */
     bool told_large;         /* that tensors are too large for checkpoints */
     int done_cell, done_seq; /* whose end the session's state is */
     int lost_seq;            /* done_seq at the last death */
@@ -114,8 +116,13 @@ bool kernel_have_child(kernel_router *r, jp_error *err);
 void kernel_replace_child(kernel_router *r);
 /* The session of the new process stands. */
 void kernel_child_stands(kernel_router *r);
-/* Asks for a checkpoint of the session as it is between two cells. */
+/* A checkpoint of the session as it is between two cells is to be made: before
+ * the next cell begins, but not while the last one's end is being told. */
 void kernel_keep_checkpoint(kernel_router *r);
+/* Asks for the one that is wanted, if any. */
+void kernel_ask_checkpoint(kernel_router *r);
+/* What is due now; how long until the next time, in ms, -1: no time. */
+int64_t kernel_tick_checkpoints(kernel_router *r);
 /* The answer to that. */
 void kernel_take_checkpoint(kernel_router *r, kernel_note *n);
 /* Drops checkpoints that hold too much memory. */

@@ -3,6 +3,7 @@
  */
 #include "kernel/twin.h"
 
+#include "kernel/checkpoint.h"
 #include "kernel/log.h"
 #include "kernel/output.h"
 #include "kernel/supervise.h"
@@ -116,11 +117,39 @@ static void stand_by(int link)
 
 /* --- the process it is made of -------------------------------------------- */
 
-/* Twins that have ended, so that none stays a zombie. */
-static void bury(void)
+/* The twins of this process; only they are waited for, for a library may have
+ * children of its own. */
+static volatile pid_t twins[KERNEL_CHECKPOINTS_MOST + 1];
+enum { TWINS = sizeof twins / sizeof *twins };
+
+static void on_child(int number)
 {
-    while (waitpid(-1, NULL, WNOHANG) > 0) {
+    int saved = errno;
+    for (int i = 0; i < TWINS; i++) {
+        pid_t pid = twins[i];
+        if (pid && waitpid(pid, NULL, WNOHANG) != 0) {
+            twins[i] = 0;
+        }
     }
+    errno = saved;
+}
+
+static void remember(pid_t pid)
+{
+    for (int i = 0; i < TWINS; i++) {
+        if (!twins[i]) {
+            twins[i] = pid;
+            return;
+        }
+    }
+}
+
+/* Twins are buried as soon as they end. */
+static void watch_children(void)
+{
+    const struct sigaction action = {.sa_handler = on_child,
+                                     .sa_flags = SA_RESTART | SA_NOCLDSTOP};
+    sigaction(SIGCHLD, &action, NULL);
 }
 
 static bool answer(json_t *request, pid_t pid, double us, int link)
@@ -167,7 +196,7 @@ static bool too_large(json_t *request)
 bool kernel_twin_make(json_t *request)
 {
     int link[2];
-    bury();
+    watch_children();
     if (too_large(request)) {
         return false;
     }
@@ -182,6 +211,7 @@ bool kernel_twin_make(json_t *request)
         setpgid(0, 0);
         close(link[0]);
         let_go();
+        memset((void *)twins, 0, sizeof twins);   /* brothers now */
         mark("rt-checkpoint", 300);
         stand_by(link[1]);
         return true;
@@ -189,6 +219,7 @@ bool kernel_twin_make(json_t *request)
     if (pid > 0) {
         /* Before the front hears of it: it kills this process's group. */
         setpgid(pid, pid);
+        remember(pid);
     }
     if (pid < 0 || !answer(request, pid, microseconds() - begun, link[0])) {
         answer_failure(request);   /* a twin, if any, ends with its link */

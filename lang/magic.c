@@ -390,6 +390,27 @@ static rt_status magic_SAVE(magic_call *m)
 
 /* --- the table ---------------------------------------------------------------- */
 
+/* The kernel answers these itself, when they are the whole cell. */
+static rt_status front_only(magic_call *m, const char *name)
+{
+    rt_status status = rt_fail(m->err, RT_E_UNSUPPORTED,
+                               "%%%s: only the kernel of a notebook keeps "
+                               "checkpoints, and only a cell of its own can "
+                               "ask for them", name);
+    rt_error_help(m->err, "run %%%s in a cell with nothing else", name);
+    return status;
+}
+
+static rt_status magic_UNDO(magic_call *m)
+{
+    return front_only(m, "undo");
+}
+
+static rt_status magic_CHECKPOINTS(magic_call *m)
+{
+    return front_only(m, "checkpoints");
+}
+
 static rt_status magic_LSMAGIC(magic_call *m);
 
 typedef struct magic_row {
@@ -410,7 +431,7 @@ static rt_status magic_LSMAGIC(magic_call *m)
 {
     lang__writer w = {0};
     for (int i = 0; i < MAGICS; i++)
-        lang__write_format(&w, "%%%-10s %-18s %s\n", magics[i].name,
+        lang__write_format(&w, "%%%-11s %-18s %s\n", magics[i].name,
                            magics[i].arguments, magics[i].doc);
     say(m->s, &w);
     return RT_OK;

@@ -402,6 +402,7 @@ static void execute(lang_session *s, lang__source *source, bool expression,
     s->running = true;
     rt_status status = lang__cell_open(&cell, s, source, (lang__span){0, 0},
                                        expression, &out->failure, err);
+    out->untouched = status != RT_OK;
     if (!status)
         run_cell(s, &cell, out, err);
     else if (!out->failure.text)
@@ -417,7 +418,7 @@ static void start(lang_session *s, const char *text, size_t size, int number,
     rt_error_clear(&err);
     err.message[0] = err.help[0] = err.op[0] = 0;
     lang__source *source = NULL;
-    *out = (lang_outcome){.ok = false};
+    *out = (lang_outcome){.ok = false, .untouched = true};
     if (lang__source_new(&source, text, size, number, name, &err)) {
         fail_at_run(s, &out->failure, &err);
         return;

@@ -346,3 +346,74 @@ def test_above_the_limit_no_checkpoint_is_made_and_that_is_said_once(fresh):
     crash(fresh)
     reply, _ = fresh.run("small")
     assert reply["status"] == "ok"
+
+
+# --- twins that misbehave -------------------------------------------------------
+
+def test_a_checkpoint_that_hangs_is_given_up_for_an_older_one(kernel):
+    kernel.run(cell("set", "steady", 1))
+    kernel.run(cell("set", "stuck", 2))
+    kernel.run("%checkpoints")
+    newest = max(twins(kernel))
+    msg_id = kernel.spin()
+    os.kill(newest, signal.SIGSTOP)
+    os.kill(kernel.compute_pid(), signal.SIGSEGV)
+    reply = kernel.reply(msg_id)
+    assert reply["ename"] == "ComputeProcessDied"
+    assert re.search(r"after cell \[\d+\]", reply["evalue"])
+    kernel.outputs(msg_id)
+    assert get(kernel, "steady") == ["1"]
+    assert kernel.run(cell("get", "stuck"))[0]["status"] == "error"
+    assert not alive(newest)
+
+
+def zombies(kernel):
+    return [pid for pid in family(kernel.pid) if not alive(pid)]
+
+
+def test_dropped_twins_are_buried_at_once(fresh):
+    for i in range(6):
+        fresh.run(cell("set", f"v{i}", i))
+    wait_twins(fresh, 3)
+    msg_id = fresh.spin()
+    for pid in twins(fresh):
+        os.kill(pid, signal.SIGKILL)
+    deadline = time.time() + 5
+    while zombies(fresh) or twins(fresh):
+        assert time.time() < deadline, "a twin stays a zombie"
+    fresh.km.interrupt_kernel()
+    fresh.outputs(msg_id)
+
+
+def test_a_cell_that_did_not_run_makes_no_checkpoint(fresh):
+    fresh.run(cell("set", "a", 1))
+    fresh.run("%checkpoints")
+    before = twins(fresh)
+    fresh.run("int int = (;" if KERNEL == "rustorch" else "no such command")
+    fresh.run("%checkpoints")
+    assert twins(fresh) == before or KERNEL != "rustorch"
+    assert "as they were before this cell" in crash(fresh)[0]["evalue"]
+    assert get(fresh, "a") == ["1"]
+
+
+def test_a_crash_among_queued_cells_costs_only_its_own(fresh):
+    asked = [fresh.kc.execute(cell("set", f"q{i}", i), stop_on_error=False) for i in range(5)]
+    spin = fresh.kc.execute(cell("spin"), stop_on_error=False)
+    later = fresh.kc.execute(cell("get", "q4"), stop_on_error=False)
+    fresh.wait_for(spin, "stream", text="spinning\n")
+    os.kill(fresh.compute_pid(), signal.SIGKILL)
+    assert [fresh.reply(m)["status"] for m in asked] == ["ok"] * 5
+    assert "as they were before this cell" in fresh.reply(spin)["evalue"]
+    assert value_of(fresh.outputs(later)) == ["4"]
+    for i in range(5):
+        assert get(fresh, f"q{i}") == [str(i)]
+
+
+@pytest.mark.skipif(KERNEL != "rustorch", reason="about the language")
+def test_the_magics_are_listed_completed_and_explained(kernel):
+    listed = text(kernel.run("%lsmagic")[1])
+    assert "%undo" in listed and "%checkpoints" in listed
+    found = kernel.ask("complete_request", dict(code="%un", cursor_pos=3))["matches"]
+    assert [match.lstrip("%") for match in found] == ["undo"]
+    reply = kernel.run("int before_undo = 1;\n%undo")[0]
+    assert reply["status"] == "error" and "cell of its own" in reply["evalue"]
