@@ -6,6 +6,7 @@
  */
 #define RT_FORMULA_NAMES
 #include "runtime/autograd/formula.h"
+#include "runtime/ops/cpu/gather.h"
 #include "runtime/ops/cpu/move.h"
 
 #include <string.h>
@@ -340,14 +341,34 @@ RULE(sort, D | R(1))
     GIVE(0, F(scatter_add_, T(zeros(c, LIKE(0))), dim, T(RES(1)), T(G)));
 }
 
+/* In one pass; NULL where that does not apply. */
+static rt_tensor *fused_embedding(rt__rule_call *c, rt_tensor *g,
+                                  rt_tensor *index, int64_t pad)
+{
+    rt_tensor *t = NULL;
+    if (c->graph || c->status != RT_OK) {
+        return NULL;
+    }
+    rt_status s = rt__fused_embedding(&t, g, index, LIKE(0)->shape[0], pad,
+                                      c->err);
+    return rt__formula_fused(c, s, t);
+}
+
 RULE(embedding, D | A(1))
 {
     const rt__like *like = LIKE(0);
-    int64_t one = -1, rows[2] = {-1, like->shape[1]};
+    int64_t one = -1, rows[2] = {-1, like->shape[1]}, pad = -1;
     rt_tensor *index = F(reshape, T(ARG(1)), L(&one, 1));
     rt_tensor *g = F(reshape, T(G), L(rows, 2));
     if (c->a[2].kind == RT_K_INT) {
-        int64_t pad = c->a[2].i < 0 ? c->a[2].i + like->shape[0] : c->a[2].i;
+        pad = c->a[2].i < 0 ? c->a[2].i + like->shape[0] : c->a[2].i;
+    }
+    rt_tensor *quick = fused_embedding(c, g, index, pad);
+    if (quick || c->status != RT_OK) {
+        GIVE(0, quick);
+        return;
+    }
+    if (c->a[2].kind == RT_K_INT) {
         rt_tensor *real = F(ne, T(index), I(pad));
         g = F(where, T(F(unsqueeze, T(real), I(1))), T(g), N(0.0));
     }

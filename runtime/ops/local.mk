@@ -21,7 +21,7 @@ libruntime_la_SOURCES += \
 	%D%/value.c \
 	%D%/views.c \
 	%D%/cpu/conv.c \
-	%D%/cpu/gather.c \
+	%D%/cpu/gather.c %D%/cpu/gather.h %D%/cpu/gather_rows.c \
 	%D%/cpu/index.c \
 	%D%/cpu/join.c \
 	%D%/cpu/loss.c %D%/cpu/loss.h \

@@ -2,6 +2,7 @@
  * t[...] and t[...] = value: every kind of item, alone and mixed; gather,
  * scatter and their kin; bad indices leave everything as it was.
  */
+#include "runtime/ops/cpu/gather.h"
 #include "tests/unit/tensors.h"
 
 static const rt_index none = {.kind = RT_I_NONE};
@@ -308,6 +309,155 @@ CASE(item_reads_one_element)
     CHECK_FAILS(rt_tensor_item(&v, two, &err), err, RT_E_SHAPE);
     CHECK_HAS(err.message, "2 elements");
     DROP(b, f, two);
+}
+
+/* --- the kernels under them, on every instruction set ---------------------- */
+
+CASE(every_instruction_set_finds_an_index_out_of_range)
+{
+    static const int64_t bad[] = {-1, 10, 11, INT64_MIN, INT64_MAX};
+    int64_t v[70];
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        const rt__gather_table *t = rt__gather_tables[isa];
+        for (int i = 0; i < 70; i++) {
+            v[i] = i % 10;
+        }
+        CHECK(t->within(v, 70, 0, 10));
+        CHECK(t->within(v, 0, 0, 0));
+        CHECK(!t->within(v, 1, 0, 0));
+        for (int i = 0; i < 70; i++) {
+            for (int k = 0; k < 5; k++) {
+                v[i] = bad[k];
+                CHECK(!t->within(v, 70, 0, 10));
+                CHECK(t->within(v, 70, -10, 10) == (k == 0));
+            }
+            v[i] = i % 10;
+        }
+    }
+}
+
+CASE(every_instruction_set_picks_elements_of_every_size_and_clears)
+{
+    char src[80], got[8 * 70];
+    int64_t v[70];
+    for (int i = 0; i < 80; i++) {
+        src[i] = (char)(3 * i + 1);
+    }
+    for (int k = 0; k < 8 * (1 + (int)rt__cpu_info()->isa); k++) {
+        const rt__gather_table *t = rt__gather_tables[k / 8];
+        int size = 1 << k % 4;
+        for (int i = 0; i < 70; i++) {
+            v[i] = (i * 7) % 10 - (k % 8 > 3 ? 5 : 0);
+        }
+        if (k % 8 > 3) {
+            t->wrap[k % 4](got, src, v, 70, 10);
+        } else {
+            t->pick[k % 4](got, src, v, 70);
+        }
+        for (int i = 0; i < 70; i++) {
+            int64_t at = v[i] < 0 ? v[i] + 10 : v[i];
+            CHECK(memcmp(got + i * size, src + at * size, (size_t)size) == 0);
+        }
+        memset(got, 1, sizeof got);
+        t->clear(got + k, 400 + k);
+        for (int i = 0; i < (int)sizeof got; i++) {
+            CHECK_INT(got[i], i < k || i >= 400 + 2 * k);
+        }
+    }
+}
+
+CASE(rows_by_index_are_the_same_for_any_number_of_threads)
+{
+    rt_tensor *t = noise(RT_FLOAT32, SHAPE(3, 500, 90), 4), *i = NULL;
+    int64_t n = 4000;
+    CHECK_OK(rt_tensor_new(&i, RT_INT64, 1, &n, &err), err);
+    for (int64_t k = 0; k < n; k++) {
+        put(i, k, (double)(k * 7919 % 1000 - 500));
+    }
+    for (int threads = 1; threads <= 3; threads++) {
+        rt_set_num_threads(threads);
+        rt_tensor *list[] = {NULL, i};
+        rt_tensor *y = CALL(index, 2, T(t), RT_V_TENSORS(list, 2));
+        CHECK_INT(y->numel, 3 * n * 90);
+        for (int64_t k = 0; k < y->numel; k += 89) {
+            int64_t at = k / 90 % n * 7919 % 1000 - 500;
+            at = (k / (90 * n) * 500 + (at < 0 ? at + 500 : at)) * 90 + k % 90;
+            CHECK_NEAR(((float *)y->data)[k], ((float *)t->data)[at], 0);
+        }
+        rt_release(y);
+    }
+    put(i, 3999, 500);
+    rt_tensor *list[] = {NULL, i};
+    REFUSES(RT_E_INDEX, "index 500 is out of bounds for dimension 1 with size "
+            "500", index, 2, T(t), RT_V_TENSORS(list, 2));
+    rt_set_num_threads(0);
+    rt_release(t);
+    rt_release(i);
+}
+
+/* --- the gradient of embedding ---------------------------------------------- */
+
+static double added(const rt_tensor *g, const int64_t *v, int64_t row,
+                    int64_t column, int64_t padding)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < g->shape[0]; i++) {
+        sum += v[i] == row && row != padding
+                   ? rt__load_float(g->dtype,
+                                    g->data + (i * g->strides[0] +
+                                               column * g->strides[1]) *
+                                                  (int64_t)rt_dtype_size(g->dtype))
+                   : 0;
+    }
+    return sum;
+}
+
+CASE(the_gradient_of_embedding_adds_rows_in_order_on_any_number_of_threads)
+{
+    static const rt_dtype types[] = {RT_FLOAT32, RT_FLOAT64};
+    for (int k = 0; k < 12; k++) {
+        /* plain, transposed and expanded gradients; large ones are cleared
+         * past the caches */
+        int64_t n = 300, each = 37, size = k < 6 ? 90 : 60000;
+        int64_t strides[3][2] = {{each, 1}, {1, n}, {0, 0}};
+        rt_tensor *g0 = noise(types[k % 2], SHAPE(n * each), 5), *g = NULL;
+        CHECK_OK(rt_tensor_view(&g, g0, 2, (int64_t[]){n, each},
+                                strides[k / 2 % 3], 0, &err), err);
+        rt_tensor *index = counting(RT_INT64, SHAPE(n)), *first = NULL;
+        int64_t *v = (int64_t *)index->data;
+        for (int64_t i = 0; i < n; i++) {
+            v[i] = i * 31 % 83;
+        }
+        for (int threads = 1; threads <= 3; threads++) {
+            rt_tensor *out = NULL;
+            rt_set_num_threads(threads);
+            CHECK_OK(rt__fused_embedding(&out, g, index, size, 5, &err), err);
+            CHECK(out != NULL);
+            for (int64_t i = 0; i < 90 * each; i++) {
+                CHECK_NEAR(at(out, i), added(g, v, i / each, i % each, 5), 2e-6);
+            }
+            for (int64_t i = 90 * each; i < out->numel; i++) {
+                CHECK(at(out, i) == 0);
+            }
+            if (first) {
+                CHECK(memcmp(first->data, out->data,
+                             (size_t)out->numel *
+                                 rt_dtype_size(out->dtype)) == 0);
+                rt_release(out);
+            } else {
+                first = out;
+            }
+        }
+        v[0] = size;   /* somebody changed the indices meanwhile */
+        rt_tensor *none_ = NULL;
+        CHECK_OK(rt__fused_embedding(&none_, g, index, size, 5, &err), err);
+        CHECK(none_ == NULL);
+        rt_release(first);
+        rt_release(index);
+        rt_release(g);
+        rt_release(g0);
+    }
+    rt_set_num_threads(0);
 }
 
 UNIT_MAIN

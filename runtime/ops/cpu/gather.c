@@ -3,6 +3,8 @@
  * Indexing along one dimension: gather, scatter, index_select, index_add,
  * embedding; nonzero; and the composites masked_select and take.
  */
+#include "runtime/ops/cpu/gather.h"
+
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/move.h"
 
@@ -58,19 +60,26 @@ static rt_status check_index_shape(rt__call *c, const rt_tensor *t,
     return RT_OK;
 }
 
+/* The message for entry `first` of the index. */
+static rt_status refuse_value(rt__call *c, const int64_t *v, int64_t first,
+                              int64_t size, int dim)
+{
+    rt_fail(c->err, RT_E_INDEX,
+            "%s: index %lld is out of bounds for dimension %d with size %lld "
+            "(entry %lld of the index)", c->name, (long long)v[first], dim,
+            (long long)size, (long long)first);
+    rt_error_help(c->err, size > 0 ? "valid indices are 0 to %lld"
+                                   : "the dimension is empty",
+                  (long long)(size - 1));
+    return RT_E_INDEX;
+}
+
 static rt_status check_values(rt__call *c, const int64_t *v, int64_t n,
                               int64_t size, int dim)
 {
     for (int64_t i = 0; i < n; i++) {
         if (v[i] < 0 || v[i] >= size) {
-            rt_fail(c->err, RT_E_INDEX,
-                    "%s: index %lld is out of bounds for dimension %d with "
-                    "size %lld (entry %lld of the index)", c->name,
-                    (long long)v[i], dim, (long long)size, (long long)i);
-            rt_error_help(c->err, size > 0 ? "valid indices are 0 to %lld"
-                                           : "the dimension is empty",
-                          (long long)(size - 1));
-            return RT_E_INDEX;
+            return refuse_value(c, v, i, size, dim);
         }
     }
     return RT_OK;
@@ -319,39 +328,26 @@ typedef struct rows {
     int64_t n, size, inner;   /* indices, rows of src, bytes of a row */
 } rows;
 
-static void select_range(void *ctx, int64_t begin, int64_t end)
-{
-    const rows *r = ctx;
-    for (int64_t i = begin; i < end; i++) {
-        const char *block = r->src + i / r->n * r->size * r->inner;
-        const char *src = block + r->v[i % r->n] * r->inner;
-        if (r->inner == 4) {
-            memcpy(r->dst + i * 4, src, 4);
-        } else {
-            memcpy(r->dst + i * r->inner, src, (size_t)r->inner);
-        }
-    }
-}
-
-/* Slices of t along dim by dense, checked indices into out (dense). */
+/* Slices of t along dim by dense indices, which it checks, into out (dense). */
 static rt_status select_rows(rt__call *c, rt_tensor *t, int dim,
                              const rt_tensor *index, rt_tensor *out)
 {
     rt_tensor *dense = NULL;
-    if (out->numel == 0) {
-        return RT_OK;
-    }
+    int64_t first;
     rt_status s = rt__dense(&dense, t, c->name, c->err);
     if (s != RT_OK) {
         return s;
     }
-    int64_t outer = rt__product(t->shape, 0, dim);
     int64_t inner = t->ndim == 0 ? 1 : rt__product(t->shape, dim + 1, t->ndim);
-    rows r = {dense->data, out->data, (const int64_t *)index->data,
-              index->numel, t->ndim == 0 ? 1 : t->shape[dim],
-              inner * (int64_t)rt_dtype_size(t->dtype)};
-    if (!rt__parallel(outer * r.n, GRAIN / inner + 1, select_range, &r)) {
-        s = rt__interrupted(c->name, c->err);
+    rt__row_gather r = {
+        .src = dense->data, .dst = out->data,
+        .v = (const int64_t *)index->data,
+        .outer = rt__product(t->shape, 0, dim), .n = index->numel,
+        .size = t->ndim == 0 ? 1 : t->shape[dim],
+        .inner = inner * (int64_t)rt_dtype_size(t->dtype)};
+    s = rt__gather_rows(&r, &first, c->name, c->err);
+    if (s == RT_E_INDEX) {
+        refuse_value(c, r.v, first, r.size, dim);
     }
     rt_release(dense);
     return s;
@@ -393,10 +389,6 @@ RT_KERNEL(index_select)
         s = rt__index_dense(&index, rt__arg(c, 2), "index", c->name, c->err);
     }
     if (s == RT_OK) {
-        s = check_values(c, (const int64_t *)index->data, index->numel,
-                         self->ndim > 0 ? self->shape[dim] : 1, dim);
-    }
-    if (s == RT_OK) {
         s = select_rows(c, self, dim, index, c->r[0].t);
     }
     rt_release(index);
@@ -429,10 +421,6 @@ RT_KERNEL(embedding)
     rt_tensor *weight = rt__arg(c, 0), *index = NULL;
     rt_status s = rt__index_dense(&index, rt__arg(c, 1), "indices", c->name,
                                   c->err);
-    if (s == RT_OK) {
-        s = check_values(c, (const int64_t *)index->data, index->numel,
-                         weight->shape[0], 0);
-    }
     if (s == RT_OK) {
         s = select_rows(c, weight, 0, index, c->r[0].t);
     }

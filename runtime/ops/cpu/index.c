@@ -11,6 +11,7 @@
  * dimensions as it has.
  */
 #include "runtime/base/pool.h"
+#include "runtime/ops/cpu/gather.h"
 #include "runtime/ops/cpu/move.h"
 
 #include <string.h>
@@ -475,37 +476,10 @@ static void get_piece(const job *j, int64_t from, char *to)
     }
 }
 
-#define GET_SINGLES(TYPE)                                                      \
-    do {                                                                       \
-        TYPE *restrict dst = (TYPE *)j->other;                                 \
-        const TYPE *src = (const TYPE *)j->self;                               \
-        for (int64_t i = begin; i < end; i++) {                                \
-            dst[i] = src[p->index[i]];                                         \
-        }                                                                      \
-    } while (0)
-
-/* One element an index, nothing before or after. */
-static bool get_singles(const job *j, int64_t begin, int64_t end)
-{
-    const plan *p = j->p;
-    if (p->nb != 1 || p->na != 1 || (p->size != 4 && p->size != 8)) {
-        return false;
-    }
-    if (p->size == 4) {
-        GET_SINGLES(uint32_t);
-    } else {
-        GET_SINGLES(uint64_t);
-    }
-    return true;
-}
-
 static void get_range(void *ctx, int64_t begin, int64_t end)
 {
     const job *j = ctx;
     const plan *p = j->p;
-    if (get_singles(j, begin, end)) {
-        return;
-    }
     int64_t piece = p->na * (int64_t)p->size;
     for (int64_t i = begin; i < end; i++) {
         int64_t from = p->before[i / p->n] + p->index[i % p->n];
@@ -513,10 +487,66 @@ static void get_range(void *ctx, int64_t begin, int64_t end)
     }
 }
 
+/* Which dimension of a dense self the only index tensor (no mask) stands for;
+ * -1: it is not as simple as that. */
+static int only_index(rt__call *c)
+{
+    const rt_tensor *self = rt__arg(c, 0);
+    int dim = -1;
+    if (!(self->flags & RT_F_CONTIGUOUS) || c->a[1].count > self->ndim) {
+        return -1;
+    }
+    for (int i = 0; i < c->a[1].count; i++) {
+        const rt_tensor *t = c->a[1].tensors[i];
+        if (t && (dim >= 0 || is_mask(t)
+                  || self->ndim - 1 + t->ndim > RT_MAX_DIMS)) {
+            return -1;
+        }
+        dim = t ? i : dim;
+    }
+    return dim;
+}
+
+/* One index tensor on dense memory: rows by index, without a plan. */
+static rt_status index_rows(rt__call *c, int dim)
+{
+    rt_tensor *self = rt__arg(c, 0), *t = c->a[1].tensors[dim], *dense = NULL;
+    int64_t shape[2 * RT_MAX_DIMS], first;
+    int after = self->ndim - dim - 1;
+    memcpy(shape, self->shape, (size_t)dim * sizeof *shape);
+    memcpy(shape + dim, t->shape, (size_t)t->ndim * sizeof *shape);
+    memcpy(shape + dim + t->ndim, self->shape + dim + 1,
+           (size_t)after * sizeof *shape);
+    rt_status s = rt__index_dense(&dense, t, "an index tensor", c->name,
+                                  c->err);
+    if (s == RT_OK) {
+        s = rt__result_new(c, 0, self->dtype, self->ndim - 1 + t->ndim, shape);
+    }
+    if (s == RT_OK) {
+        rt__row_gather r = {
+            .src = self->data, .dst = c->r[0].t->data,
+            .v = (const int64_t *)dense->data, .n = dense->numel,
+            .outer = rt__product(self->shape, 0, dim),
+            .size = self->shape[dim], .wraps = true,
+            .inner = rt__product(self->shape, dim + 1, self->ndim) *
+                     (int64_t)rt_dtype_size(self->dtype)};
+        s = rt__gather_rows(&r, &first, c->name, c->err);
+        if (s == RT_E_INDEX) {
+            out_of_bounds(c, r.v[first], dim, r.size);
+        }
+    }
+    rt_release(dense);
+    return s;
+}
+
 RT_KERNEL(index)
 {
     rt_tensor *self = rt__arg(c, 0);
     plan p;
+    int dim = only_index(c);
+    if (dim >= 0) {
+        return index_rows(c, dim);
+    }
     rt_status s = make_plan(c, &p);
     if (s == RT_OK) {
         s = rt__result_new(c, 0, self->dtype, p.ndim, p.shape);

@@ -6,6 +6,7 @@ ops_kernels = \
 	%D%/convert_kernels.c \
 	%D%/elementwise_kernels.c \
 	%D%/dgemm_kernels.c %D%/dgemm_kernels.h \
+	%D%/gather_kernels.c \
 	%D%/sgemm_kernels.c %D%/sgemm_kernels.h \
 	%D%/random_kernels.c %D%/random_kernels.h \
 	%D%/reduce_kernels.c \
