@@ -148,7 +148,7 @@ CASE(rows_stay_within_their_bound_on_every_instruction_set)
             x[0] = 1;        /* no row of -inf alone */
             x[n] = -3e38f;
             x[2 * n] = -1;
-            fns->rows(y, x, 3, n, k % 2);
+            fns->rows(y, x, 3, n, k % 2, 1);
             for (int r = 0; r < 3; r++) {
                 double e = excess(x + r * n, y + r * n, n, 1, k % 2);
                 if (!(e <= 1)) {
@@ -156,7 +156,7 @@ CASE(rows_stay_within_their_bound_on_every_instruction_set)
                               r, e);
                 }
             }
-            fns->rows(x, x, 3, n, k % 2);   /* in place */
+            fns->rows(x, x, 3, n, k % 2, 1);   /* in place */
             CHECK(memcmp(x, y, (size_t)(3 * n) * sizeof *x) == 0);
         }
     }
@@ -206,7 +206,7 @@ CASE(any_row_with_nan_or_inf_is_nan_on_every_instruction_set)
             fill(x, 2 * n, 3);
             x[n - 1] = odd[k % 2];
             x[n] = 0;
-            rt__softmax_tables[isa]->narrow.rows(y, x, 2, n, false);
+            rt__softmax_tables[isa]->narrow.rows(y, x, 2, n, false, 1);
             for (int64_t i = 0; i < n; i++) {
                 CHECK(isnan(y[i]));
                 CHECK(!isnan(y[n + i]));

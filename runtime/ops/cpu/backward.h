@@ -16,9 +16,6 @@ typedef struct rt__backward_rows {
     void (*softmax)(void *out, const void *g, const void *y, int64_t n);
     /* g - exp(y) * sum(g) */
     void (*log_softmax)(void *out, const void *g, const void *y, int64_t n);
-    /* scale * (softmax(x) - 1 at `target`) */
-    void (*cross_entropy)(void *out, const void *x, int64_t target,
-                          double scale, int64_t n);
     /* rstd * (gw - mean(gw) - xhat * mean(gw * xhat)), gw = g * w (w: or NULL) */
     void (*layer_norm)(void *out, const void *g, const void *x, const void *w,
                        double mean, double rstd, int64_t n);

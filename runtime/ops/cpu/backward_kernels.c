@@ -85,35 +85,7 @@
 ROWS(float, v_exp)
 ROWS(double, exp)
 
-static void cross_entropy_float(void *out_, const void *x, int64_t target,
-                                double scale, int64_t n)
-{
-    float *out = out_, top = w_row_max(x, n);
-    float total = w_row_exp(out, x, n, top);
-    w_row_scale(out, out, n, (float)scale / total);
-    out[target] -= (float)scale;
-}
-
-static void cross_entropy_double(void *out_, const void *x_, int64_t target,
-                                 double scale, int64_t n)
-{
-    double *out = out_, total, top = -INFINITY;
-    const double *x = x_;
-    for (int64_t i = 0; i < n; i++) {
-        top = x[i] > top ? x[i] : top;
-    }
-    for (int64_t i = 0; i < n; i++) {
-        out[i] = exp(x[i] - top);
-    }
-    SUM(double, total, n, out[at]);
-    for (int64_t i = 0; i < n; i++) {
-        out[i] *= scale / total;
-    }
-    out[target] -= scale;
-}
-
 #define TABLE(T)                                                               \
-    {softmax_##T, log_softmax_##T, cross_entropy_##T, layer_norm_##T,          \
-     layer_weight_##T}
+    {softmax_##T, log_softmax_##T, layer_norm_##T, layer_weight_##T}
 
 const rt__backward_table RT_ISA_NAME(backward) = {{TABLE(float), TABLE(double)}};

@@ -5,6 +5,7 @@
 
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/elementwise.h"
+#include "runtime/ops/cpu/softmax.h"
 
 #include <string.h>
 
@@ -58,7 +59,7 @@ typedef struct job {
     int64_t n, row_bytes, ignore, nrows;
     double scale;
     const rt_tensor *scales;    /* one a row, instead of `scale` */
-    bool log;
+    bool log, narrow;           /* narrow: float32 */
 } job;
 
 static double number(const rt_tensor *t, int64_t i)
@@ -124,18 +125,41 @@ rt_status rt__fused_softmax(rt_tensor **out, rt_tensor *g, rt_tensor *y,
     return finish(out, t, dense, s);
 }
 
+/* scale * (softmax(x) - 1 at the target) */
+static void cross_entropy_run(const job *j, int64_t i, int64_t rows,
+                              double scale)
+{
+    rt_dtype d = j->narrow ? RT_FLOAT32 : RT_FLOAT64;
+    char *out = j->out + i * j->row_bytes;
+    rt__softmax_fns_of(d)->rows(out, j->x + i * j->row_bytes, rows, j->n, false,
+                                scale);
+    for (int64_t k = 0; k < rows; k++) {
+        int64_t at = k * j->n + j->target[i + k];
+        if (j->narrow) {
+            ((float *)(void *)out)[at] -= (float)scale;
+        } else {
+            ((double *)(void *)out)[at] -= scale;
+        }
+    }
+}
+
+/* Rows go together as long as they have a target and one scale. */
 static void cross_entropy_rows(void *ctx, int64_t begin, int64_t end)
 {
     job *j = ctx;
-    for (int64_t i = begin; i < end; i++) {
-        char *out = j->out + i * j->row_bytes;
-        double scale = j->scales ? number(j->scales, i) : j->scale;
-        if (j->target[i] == j->ignore) {
-            memset(out, 0, (size_t)j->row_bytes);
-        } else {
-            j->rows->cross_entropy(out, j->x + i * j->row_bytes, j->target[i],
-                                   scale, j->n);
+    for (int64_t i = begin; i < end;) {
+        int64_t run = 0;
+        while (i + run < end && j->target[i + run] != j->ignore &&
+               (run == 0 || !j->scales)) {
+            run++;
         }
+        if (run) {
+            cross_entropy_run(j, i, run,
+                              j->scales ? number(j->scales, i) : j->scale);
+        } else {
+            memset(j->out + i * j->row_bytes, 0, (size_t)j->row_bytes);
+        }
+        i += run ? run : 1;
     }
 }
 
@@ -163,7 +187,8 @@ rt_status rt__fused_cross_entropy(rt_tensor **out, rt_tensor *g, rt_tensor *x,
     if (s == RT_OK) {
         int64_t n = x->shape[1];
         double divisor = mean ? (double)count_real(target, ignore) : 1.0;
-        job j = {.rows = rows_of(x), .out = t->data, .x = x->data, .n = n,
+        job j = {.narrow = x->dtype == RT_FLOAT32, .out = t->data,
+                 .x = x->data, .n = n,
                  .nrows = x->shape[0], .ignore = ignore,
                  .target = (const int64_t *)target->data,
                  .scales = each ? dense : NULL,

@@ -9,8 +9,8 @@
 
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/move.h"
-#include "runtime/ops/cpu/reduce.h"
 #include "runtime/ops/cpu/rows.h"
+#include "runtime/ops/cpu/softmax.h"
 
 #include <math.h>
 #include <string.h>
@@ -150,49 +150,48 @@ static double value(const entropy *e, const void *p, int64_t i)
     return e->wide ? ((const double *)p)[i] : (double)((const float *)p)[i];
 }
 
-/* The same where the classes are neighbours in memory. */
-static double log_sum_row(const entropy *e, int64_t base)
+/* log(sum(exp(x))) of each row into e->loss, by whole rows or by bands of
+ * columns; 0 for log-probabilities. */
+static void log_sums(const entropy *e, int64_t begin, int64_t end)
 {
-    rt_dtype dtype = e->wide ? RT_FLOAT64 : RT_FLOAT32;
-    const rt__reduce_table *table = RT_ISA_TABLE(reduce);
-    const char *row =
-        (const char *)e->input + base * (int64_t)rt_dtype_size(dtype);
-    rt__sum most = {0}, sum = {0};
-    table->row[RT_RED_largest][dtype](row, e->classes, 0, &most);
-    if (isinf(most.f)) {
-        return most.f;
-    }
-    table->row[RT_RED_exponentials][dtype](row, e->classes, most.f, &sum);
-    return most.f + log(sum.f);
-}
-
-/* log(sum(exp(x))) of a row; 0 for log-probabilities. */
-static double log_sum(const entropy *e, int64_t base)
-{
-    double most = -INFINITY, sum = 0;
+    int64_t size = e->wide ? 8 : 4;
+    const rt__softmax_fns *fns =
+        rt__softmax_fns_of(e->wide ? RT_FLOAT64 : RT_FLOAT32);
+    const char *x = e->input;
     if (e->logs) {
-        return 0;
+        memset(e->loss + begin, 0, (size_t)(end - begin) * sizeof *e->loss);
+        return;
     }
     if (e->inner == 1) {
-        return log_sum_row(e, base);
+        fns->log_sums(e->loss + begin, x + begin * e->classes * size,
+                      end - begin, e->classes);
+        return;
     }
-    for (int64_t k = 0; k < e->classes; k++) {
-        double v = value(e, e->input, base + k * e->inner);
-        most = v > most || isnan(v) ? v : most;
+    while (begin < end) {
+        rt__soft_band b;
+        int64_t column = begin % e->inner, left = e->inner - column;
+        int64_t base = begin / e->inner * e->inner * e->classes + column;
+        left = left < end - begin ? left : end - begin;
+        int width = left < RT_SOFT_COLUMNS ? (int)left : RT_SOFT_COLUMNS;
+        for (int w = 0; w < RT_SOFT_COLUMNS; w++) {
+            b.top[w] = -INFINITY;
+            b.sum[w] = 0;
+        }
+        fns->columns_largest(&b, x + base * size, e->classes, e->inner, width);
+        fns->columns_exponentials(&b, NULL, x + base * size, e->classes,
+                                  e->inner, width);
+        for (int w = 0; w < width; w++) {
+            e->loss[begin + w] =
+                isinf(b.top[w]) ? b.top[w] : b.top[w] + log(b.sum[w]);
+        }
+        begin += width;
     }
-    if (isinf(most)) {
-        return most;
-    }
-    for (int64_t k = 0; k < e->classes; k++) {
-        double v = value(e, e->input, base + k * e->inner) - most;
-        sum += e->wide ? exp(v) : (double)expf((float)v);
-    }
-    return most + log(sum);
 }
 
 static void row_of_classes(const entropy *e, int64_t row, int64_t base)
 {
     int64_t t = e->target[row];
+    double lse = e->loss[row];
     e->loss[row] = e->norm[row] = 0;
     if (e->smooth) {
         e->smooth[row] = 0;
@@ -200,7 +199,6 @@ static void row_of_classes(const entropy *e, int64_t row, int64_t base)
     if (t == e->ignore) {
         return;
     }
-    double lse = log_sum(e, base);
     e->norm[row] = e->weight ? e->weight[t] : 1;
     e->loss[row] =
         e->norm[row] * (lse - value(e, e->input, base + t * e->inner));
@@ -213,7 +211,7 @@ static void row_of_classes(const entropy *e, int64_t row, int64_t base)
 
 static void row_of_probabilities(const entropy *e, int64_t row, int64_t base)
 {
-    double lse = log_sum(e, base), sum = 0;
+    double lse = e->loss[row], sum = 0;
     for (int64_t k = 0; k < e->classes; k++) {
         int64_t i = base + k * e->inner;
         double p = value(e, e->probabilities, i) * (1 - e->smoothing) +
@@ -228,6 +226,7 @@ static void row_of_probabilities(const entropy *e, int64_t row, int64_t base)
 static void entropy_range(void *ctx, int64_t begin, int64_t end)
 {
     const entropy *e = ctx;
+    log_sums(e, begin, end);
     for (int64_t row = begin; row < end; row++) {
         int64_t base = row / e->inner * e->inner * e->classes + row % e->inner;
         if (e->target) {
@@ -305,7 +304,9 @@ static rt_status run_entropy(rt__call *c, entropy *e, int64_t rows)
     e->loss = work;
     e->norm = work + rows;
     e->smooth = e->target && e->smoothing > 0 ? work + 2 * rows : NULL;
-    int64_t grain = 4096 / (e->classes + 1) + 1;
+    int64_t grain = 16384 / (e->classes + 1) + 1;
+    /* whole bands of columns */
+    grain = e->inner > 1 && grain < RT_SOFT_COLUMNS ? RT_SOFT_COLUMNS : grain;
     if (!rt__parallel(rows, grain, entropy_range, e)) {
         s = rt__interrupted(c->name, c->err);
     } else if (how == RT_REDUCE_NONE) {

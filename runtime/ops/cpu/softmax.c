@@ -136,7 +136,7 @@ static void soft_rows(void *ctx, int64_t begin, int64_t end)
     const along *a = &j->a;
     int64_t at = begin * a->length * j->size;
     j->fns->rows(a->work->data + at, j->in + at, end - begin, a->length,
-                 a->flag);
+                 a->flag, 1);
 }
 
 /* --- softmax: long rows, in chunks that threads share ---------------------- */

@@ -22,8 +22,13 @@ typedef struct rt__soft_band {
 } rt__soft_band;
 
 typedef struct rt__softmax_fns {
-    /* Whole rows of n elements, side by side. out may be x. */
-    void (*rows)(void *out, const void *x, int64_t rows, int64_t n, bool log);
+    /* Whole rows of n elements, side by side; probabilities times `scale`.
+     * out may be x. */
+    void (*rows)(void *out, const void *x, int64_t rows, int64_t n, bool log,
+                 double scale);
+    /* log(sum(exp(x))) of each row: top + log(sum), or top where that is
+     * infinite. */
+    void (*log_sums)(double *out, const void *x, int64_t rows, int64_t n);
     /* A row in parts: its largest element (NaNs are passed over); the sum of
      * exp(x - top), written to out unless that is NULL; then what is left to
      * do with the sum of all parts: out holds the exponentials, or for the
@@ -40,9 +45,6 @@ typedef struct rt__softmax_fns {
                                  int64_t rows, int64_t stride, int width);
     void (*columns_finish)(const rt__soft_band *b, void *out, const void *x,
                            int64_t rows, int64_t stride, int width, bool log);
-    /* out = scale * exp(x - shift): a softmax's row from its log-sum-exp. */
-    void (*scaled)(void *out, const void *x, int64_t n, double shift,
-                   double scale);
 } rt__softmax_fns;
 
 typedef struct rt__softmax_table {

@@ -97,8 +97,16 @@ V_INLINE float join_parts(const wide *v, int parts, int largest)
 
 /* --- short rows: all in registers ------------------------------------------------- */
 
+enum wish { PROBABILITY, LOGARITHM, LOG_SUM };
+
+static double log_sum(double top, double sum)
+{
+    return isinf(top) ? top : top + log(sum);
+}
+
 /* `parts` vectors; WIDE_PARTS stands for any number that is left. */
-V_INLINE void short_row(float *out, const float *x, int n, int parts, bool log_)
+V_INLINE double short_row(float *out, const float *x, int n, int parts,
+                          enum wish wish, float scale)
 {
     wide v[WIDE_PARTS], e[WIDE_PARTS];
 #define EACH(body)                                                             \
@@ -108,26 +116,31 @@ V_INLINE void short_row(float *out, const float *x, int n, int parts, bool log_)
     wide top = w_all(join_parts(v, parts, 1));
     EACH(v[j] -= top; e[j] = exp_below(v[j]))
     float sum = join_parts(e, parts, 0);
-    if (log_) {
+    if (wish == LOG_SUM) {
+        return log_sum((double)top[0], (double)sum);
+    }
+    if (wish == LOGARITHM) {
         wide shift = w_all((float)log((double)sum));
         EACH(w_store_part(out + j * WIDE, LEFT, v[j] - shift))
-        return;
+        return 0;
     }
-    wide scale = w_all(1 / sum);
-    EACH(w_store_part(out + j * WIDE, LEFT, e[j] * scale))
+    wide factor = w_all(scale / sum);
+    EACH(w_store_part(out + j * WIDE, LEFT, e[j] * factor))
+    return 0;
 #undef EACH
 #undef LEFT
 }
 
-static void short_rows(float *out, const float *x, int64_t rows, int n,
-                       bool log_)
+static void short_rows(float *out, double *sums, const float *x, int64_t rows,
+                       int n, enum wish wish, float scale)
 {
     int parts = (n + WIDE - 1) / WIDE;
-    for (int64_t i = 0; i < rows; i++, x += n, out += n) {
+    for (int64_t i = 0; i < rows; i++, x += n) {
+        double sum;
         switch (parts) {
 #define PARTS(p)                                                               \
     case p:                                                                    \
-        short_row(out, x, n, p, log_);                                         \
+        sum = short_row(out, x, n, p, wish, scale);                            \
         break;
             PARTS(1)
             PARTS(2)
@@ -139,7 +152,12 @@ static void short_rows(float *out, const float *x, int64_t rows, int n,
             PARTS(7)
 #endif
         default:
-            short_row(out, x, n, WIDE_PARTS, log_);
+            sum = short_row(out, x, n, WIDE_PARTS, wish, scale);
+        }
+        if (wish == LOG_SUM) {
+            sums[i] = sum;
+        } else {
+            out += n;
         }
     }
 }
@@ -212,80 +230,114 @@ static void finish_float(void *out, const void *x, int64_t n, double top,
 }
 
 #if WIDE == 16
-/* Three rows are under way: the exponentials of row 0, which keep the multipliers busy,
- * the largest element of row 1, and the scaling of row -1. Sums as in
- * block_exponentials; n is at most BLOCK. */
-V_INLINE float row_in_flight(float *out, const float *x, int64_t n, float top,
-                             const float *next, float *next_top, float *last,
-                             float scale)
+/* Up to three rows are under way: the exponentials of this one, which keep the
+ * multipliers busy, the largest element of the next, and (where they are kept)
+ * the scaling of the last. Sums as in block_exponentials; n <= BLOCK. */
+typedef struct flight {
+    float top, next_top, scale;
+} flight;
+
+V_INLINE float row_in_flight(float *out, const float *x, int64_t n, flight *f,
+                             const float *next, float *last, bool keep)
 {
     wide sum[WIDE_PARTS], best[WIDE_PARTS], e;
+    float top = f->top, scale = f->scale;
     int64_t i = 0;
     EACH_PART { sum[j] = w_all(0); best[j] = w_all(-INFINITY); }
     for (; i + WIDE_LANES <= n; i += WIDE_LANES) {
         EACH_PART
         {
-            e = exp_below(w_load(x + i + j * WIDE) - top);
-            w_store(out + i + j * WIDE, e);
+            int64_t at = i + j * WIDE;
+            e = exp_below(w_load(x + at) - top);
             sum[j] += e;
-            best[j] = w_max(w_load(next + i + j * WIDE), best[j]);
-            w_store(last + i + j * WIDE, w_load(last + i + j * WIDE) * scale);
+            best[j] = w_max(w_load(next + at), best[j]);
+            if (keep) {
+                w_store(out + at, e);
+                w_store(last + at, w_load(last + at) * scale);
+            }
         }
     }
     for (int j = 0; i < n; i += WIDE, j++) {
-        e = exp_below(w_load_part(x + i, n - i, -INFINITY) - top);
-        w_store_part(out + i, n - i, e);
+        int64_t left = n - i;
+        e = exp_below(w_load_part(x + i, left, -INFINITY) - top);
         sum[j] += e;
-        best[j] = w_max(w_load_part(next + i, n - i, -INFINITY), best[j]);
-        w_store_part(last + i, n - i, w_load_part(last + i, n - i, 0) * scale);
+        best[j] = w_max(w_load_part(next + i, left, -INFINITY), best[j]);
+        if (keep) {
+            w_store_part(out + i, left, e);
+            w_store_part(last + i, left, w_load_part(last + i, left, 0) * scale);
+        }
     }
-    *next_top = join_parts(best, WIDE_PARTS, 1);
+    f->next_top = join_parts(best, WIDE_PARTS, 1);
     return join_parts(sum, WIDE_PARTS, 0);
 }
 
-static void rows_in_flight(float *out, const float *x, int64_t rows, int64_t n)
+static void rows_in_flight(float *out, const float *x, int64_t rows, int64_t n,
+                           float scale)
 {
-    float top = (float)largest_float(x, n), scale = 1, next_top;
+    flight f = {.top = (float)largest_float(x, n), .scale = 1};
     for (int64_t i = 0; i < rows; i++) {
         const float *next = i + 1 < rows ? x + n : x;
         float *last = i ? out - n : out;
-        float sum = row_in_flight(out, x, n, top, next, &next_top, last, scale);
-        scale = 1 / sum;
-        top = next_top;
+        f.scale = scale / row_in_flight(out, x, n, &f, next, last, true);
+        f.top = f.next_top;
         x += n;
         out += n;
     }
-    WIDE_MAP(out - n, out - n, n, v * scale);
+    WIDE_MAP(out - n, out - n, n, v * f.scale);
+}
+
+static void sums_in_flight(double *out, const float *x, int64_t rows, int64_t n)
+{
+    flight f = {.top = (float)largest_float(x, n)};
+    for (int64_t i = 0; i < rows; i++, x += n) {
+        const float *next = i + 1 < rows ? x + n : x;
+        float sum = row_in_flight(NULL, x, n, &f, next, NULL, false);
+        out[i] = log_sum((double)f.top, (double)sum);
+        f.top = f.next_top;
+    }
 }
 #endif
 
 static void rows_float(void *out_, const void *x_, int64_t rows, int64_t n,
-                       bool log_)
+                       bool log_, double scale)
 {
     const float *x = x_;
     float *out = out_;
     if (n <= WIDE_LANES) {
-        short_rows(out, x, rows, (int)n, log_);
+        short_rows(out, NULL, x, rows, (int)n, log_ ? LOGARITHM : PROBABILITY,
+                   (float)scale);
         return;
     }
 #if WIDE == 16
     if (n <= BLOCK && !log_) {
-        rows_in_flight(out, x, rows, n);
+        rows_in_flight(out, x, rows, n, (float)scale);
         return;
     }
 #endif
     for (int64_t i = 0; i < rows; i++, x += n, out += n) {
         double top = largest_float(x, n);
         double sum = exponentials_float(log_ ? NULL : out, x, n, top);
-        finish_float(out, x, n, top, sum, log_);
+        finish_float(out, x, n, top, log_ ? sum : sum / scale, log_);
     }
 }
 
-static void scaled_float(void *out, const void *x, int64_t n, double shift,
-                         double scale)
+static void log_sums_float(double *out, const void *x_, int64_t rows, int64_t n)
 {
-    float s = (float)shift, f = (float)scale;
-    WIDE_MAP((float *)out, (const float *)x, n, exp_below(v - s) * f);
+    const float *x = x_;
+    if (n <= WIDE_LANES) {
+        short_rows(NULL, out, x, rows, (int)n, LOG_SUM, 1);
+        return;
+    }
+#if WIDE == 16
+    if (n <= BLOCK) {
+        sums_in_flight(out, x, rows, n);
+        return;
+    }
+#endif
+    for (int64_t i = 0; i < rows; i++, x += n) {
+        double top = largest_float(x, n);
+        out[i] = log_sum(top, exponentials_float(NULL, x, n, top));
+    }
 }
 
 /* --- columns of float32: one for each lane ----------------------------------------- */
@@ -446,24 +498,24 @@ static void finish_double(void *out, const void *x_, int64_t n, double top,
 }
 
 static void rows_double(void *out_, const void *x_, int64_t rows, int64_t n,
-                        bool log_)
+                        bool log_, double scale)
 {
     const double *x = x_;
     double *out = out_;
     for (int64_t i = 0; i < rows; i++, x += n, out += n) {
         double top = largest_double(x, n);
         double sum = exponentials_double(log_ ? NULL : out, x, n, top);
-        finish_double(out, x, n, top, sum, log_);
+        finish_double(out, x, n, top, log_ ? sum : sum / scale, log_);
     }
 }
 
-static void scaled_double(void *out_, const void *x_, int64_t n, double shift,
-                          double scale)
+static void log_sums_double(double *out, const void *x_, int64_t rows,
+                            int64_t n)
 {
     const double *x = x_;
-    double *out = out_;
-    for (int64_t i = 0; i < n; i++) {
-        out[i] = exp(x[i] - shift) * scale;
+    for (int64_t i = 0; i < rows; i++, x += n) {
+        double top = largest_double(x, n);
+        out[i] = log_sum(top, exponentials_double(NULL, x, n, top));
     }
 }
 
@@ -512,7 +564,7 @@ static void columns_finish_double(const rt__soft_band *b, void *to,
 }
 
 #define SET(T)                                                                 \
-    {rows_##T, largest_##T, exponentials_##T, finish_##T, columns_largest_##T, \
-     columns_exponentials_##T, columns_finish_##T, scaled_##T}
+    {rows_##T, log_sums_##T, largest_##T, exponentials_##T, finish_##T,        \
+     columns_largest_##T, columns_exponentials_##T, columns_finish_##T}
 
 const rt__softmax_table RT_ISA_NAME(softmax) = {SET(float), SET(double)};
