@@ -127,6 +127,9 @@ void rt_set_log_sink(rt_log_sink sink, void *ctx);
 void rt_interrupt(void);
 void rt_interrupt_clear(void);
 bool rt_interrupted(void);
+/* Tests: the n-th poll from now on finds an interrupt; 0: none does. Returns
+ * how many polls were left of the number given before. */
+int rt_interrupt_after(int n);
 
 /* --- dtypes, devices ----------------------------------------------------- */
 

@@ -18,7 +18,9 @@ const char *rt_version(void)
 
 /* --- interrupts ----------------------------------------------------------- */
 
-static atomic_int interrupted; /* lock-free: set from signal handlers */
+/* 1: interrupted; below 0: that many polls from now on. Lock-free: set from
+ * signal handlers. */
+static atomic_int interrupted;
 
 void rt_interrupt(void)
 {
@@ -30,9 +32,24 @@ void rt_interrupt_clear(void)
     atomic_store_explicit(&interrupted, 0, memory_order_relaxed);
 }
 
+static bool count_down(int left)
+{
+    while (left < 0 && !atomic_compare_exchange_weak(
+                           &interrupted, &left, left == -1 ? 1 : left + 1)) {
+    }
+    return left == -1 || left > 0;
+}
+
 bool rt_interrupted(void)
 {
-    return atomic_load_explicit(&interrupted, memory_order_relaxed) != 0;
+    int state = atomic_load_explicit(&interrupted, memory_order_relaxed);
+    return state != 0 && count_down(state);
+}
+
+int rt_interrupt_after(int n)
+{
+    int left = atomic_exchange(&interrupted, n > 0 ? -n : 0);
+    return left < 0 ? -left : 0;
 }
 
 /* --- logging ----------------------------------------------------------------- */

@@ -296,7 +296,7 @@ static rt_status take_ahead(rt_loader_iter *it, rt_tensor **fields, int *n,
     while (!a->done) {
         struct timespec until;
         clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += 20000000;
+        until.tv_nsec += 5000000;
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
         pthread_cond_timedwait(&it->ready, &it->lock, &until);

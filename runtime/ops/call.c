@@ -130,12 +130,34 @@ static rt_status fill_all(rt_value *a, const rt_op *op, const rt_value *args,
     return RT_OK;
 }
 
+/* A kernel may have left its work where an interrupt found it. */
+static rt_status stopped(rt__call *c)
+{
+    char text[96];
+    const rt_tensor *t = c->op->inplace ? c->r[0].t : NULL;
+    rt_error_clear(c->err);
+    rt_fail(c->err, RT_E_INTERRUPT, "%s: interrupted", c->name);
+    if (t) {
+        rt__bump_version(c->r[0].t);
+        rt_error_help(c->err, "the %s tensor of shape %s that %s writes to may "
+                              "be partly written",
+                      rt_dtype_name((rt_dtype)t->dtype),
+                      rt__shape_format(text, sizeof text, t->ndim, t->shape),
+                      c->name);
+    }
+    return RT_E_INTERRUPT;
+}
+
 static rt_status run_steps(rt__call *c)
 {
     const rt_op *op = c->op;
     rt_status s = op->infer(c);
-    if (s == RT_OK) {
-        s = op->kernel(c);
+    if (s != RT_OK) {
+        return s;
+    }
+    s = op->kernel(c);
+    if (s == RT_E_INTERRUPT || (s == RT_OK && rt_interrupted())) {
+        return stopped(c);
     }
     if (s == RT_OK && op->inplace) {
         rt__bump_version(c->r[0].t);

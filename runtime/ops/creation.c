@@ -347,7 +347,8 @@ static rt_status spaced_values(rt__call *c, int first, bool powers, double base)
         return s;
     }
     char *p = c->r[0].t->data;
-    for (int64_t i = 0; i < n; i++, p += rt_dtype_size(o.dtype)) {
+    for (int64_t i = 0; i < n && !rt__stops_at(i);
+         i++, p += rt_dtype_size(o.dtype)) {
         double v = spaced(start, end, n, i);
         v = powers ? pow(base, v) : v;
         if (rt_dtype_is_floating(o.dtype)) {
@@ -412,6 +413,9 @@ static rt_status count_classes(rt__call *c, const int64_t *v, int64_t n,
             return RT_E_INDEX;
         }
         top = v[i] > top ? v[i] : top;
+        if (rt__stops_at(i)) {
+            return rt_fail(c->err, RT_E_INTERRUPT, "%s: interrupted", c->name);
+        }
     }
     *classes = *classes < 0 ? top + 1 : *classes;
     return RT_OK;
@@ -441,8 +445,8 @@ RT_KERNEL(one_hot)
     if (s == RT_OK) {
         int64_t *out = (int64_t *)c->r[0].t->data;
         const int64_t *v = (const int64_t *)index->data;
-        memset(out, 0, (size_t)c->r[0].t->numel * sizeof *out);
-        for (int64_t i = 0; i < index->numel; i++) {
+        for (int64_t i = 0; i < index->numel && !rt__stops_at(i); i++) {
+            memset(out + i * classes, 0, (size_t)classes * sizeof *out);
             out[i * classes + v[i]] = 1;
         }
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The random ops: new tensors of samples, in-place fills, dropout, multinomial.
  */
+#include "runtime/base/pool.h"
 #include "runtime/ops/cpu/move.h"
 #include "runtime/ops/cpu/random_fill.h"
 #include "runtime/ops/op.h"
@@ -125,7 +126,8 @@ RT_KERNEL(randperm)
         rt__sample_permutation(rt__generator_of(&c->a[1]),
                              (int64_t *)order->data, n);
     }
-    for (int64_t i = 0; s == RT_OK && order != t && i < n; i++) {
+    for (int64_t i = 0; s == RT_OK && order != t && i < n && !rt__stops_at(i);
+         i++) {
         rt_dtype d = (rt_dtype)t->dtype;
         rt__store_int(d, t->data + i * (int64_t)rt_dtype_size(d),
                       ((int64_t *)order->data)[i]);
@@ -168,7 +170,7 @@ RT_KERNEL(normal)
 static rt_status check_probabilities(const rt__call *c, const rt_tensor *p)
 {
     rt_dtype d = (rt_dtype)p->dtype;
-    for (int64_t i = 0; i < p->numel; i++) {
+    for (int64_t i = 0; i < p->numel && !rt__stops_at(i); i++) {
         double v = rt__load_float(d, p->data + i * (int64_t)rt_dtype_size(d));
         if (!(v >= 0 && v <= 1)) {
             return rt_fail(c->err, RT_E_ARGUMENT,
@@ -434,7 +436,7 @@ static rt_status with_replacement(rt__call *c, const weights *w, int64_t wanted,
         return rt_fail(c->err, RT_E_MEMORY, "multinomial: not enough memory");
     }
     rt__generator_lock(g);
-    for (int64_t r = 0; r < w->rows; r++) {
+    for (int64_t r = 0; r < w->rows && !rt_interrupted(); r++) {
         double sum = 0;
         for (int64_t i = 0; i < w->columns; i++) {
             sum += rt__load_float(d, w->t->data + (r * w->columns + i) *
@@ -444,7 +446,7 @@ static rt_status with_replacement(rt__call *c, const weights *w, int64_t wanted,
         for (int64_t i = 0; i < w->columns; i++) {
             shares[i] /= sum;
         }
-        for (int64_t k = 0; k < wanted; k++) {
+        for (int64_t k = 0; k < wanted && !rt__stops_at(k); k++) {
             ((int64_t *)out->data)[r * wanted + k] =
                 search(shares, w->columns, rt__random_f53(g));
         }

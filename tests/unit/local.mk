@@ -94,3 +94,9 @@ unit_tests += tests/unit/test_fused
 tests_unit_test_fused_LDADD = libruntime.la
 unit_tests += tests/unit/test_plain
 tests_unit_test_plain_LDADD = libruntime.la
+unit_tests += tests/unit/test_interrupt
+tests_unit_test_interrupt_LDADD = libruntime.la -lpthread
+# make interrupts [PART=conv]: how soon an interrupt ends each situation.
+interrupts: tests/unit/test_interrupt
+	tests/unit/test_interrupt measure $(PART)
+.PHONY: interrupts

@@ -166,11 +166,7 @@ static rt_status run_walk(rt__call *c, const walk *w)
     bool apart = !w->scatter || w->dim == last || last < 0;
     int64_t grain = apart ? GRAIN / width + 1 : rows;
     if (!rt__parallel(rows, grain, walk_rows, (void *)w)) {
-        rt__interrupted(c->name, c->err);
-        if (w->scatter) {
-            rt_error_help(c->err, "the tensor is partly written");
-        }
-        return RT_E_INTERRUPT;
+        return rt__interrupted(c->name, c->err);
     }
     return RT_OK;
 }
@@ -579,6 +575,9 @@ static void write_positions(int64_t *out, const rt_tensor *t)
         for (int d = t->ndim - 1; d >= 0 && ++at[d] == t->shape[d]; d--) {
             at[d] = 0;
         }
+        if (rt__stops_at(i)) {
+            return;
+        }
     }
 }
 
@@ -592,6 +591,10 @@ static rt_status nonzero(rt_tensor **out, rt__call *c, rt_tensor *self)
     }
     for (int64_t i = 0; i < dense->numel; i++) {
         n += is_set(dense, i);
+        if (rt__stops_at(i)) {
+            rt_release(dense);
+            return rt__interrupted(c->name, c->err);
+        }
     }
     int64_t shape[2] = {n, self->ndim};
     s = rt_tensor_new(out, RT_INT64, 2, shape, c->err);

@@ -29,6 +29,9 @@ enum { ROWS = 256, LARGE_ROWS = 512, COLUMNS = 512 };
         for (int64_t i = 0; i < g->m; i++) {                                   \
             for (int64_t j = 0; j < g->n; j += WIDTH) {                        \
                 int64_t w = g->n - j < WIDTH ? g->n - j : WIDTH;               \
+                if (g->k * w > 4096 && rt_interrupted()) {                     \
+                    return;                                                    \
+                }                                                              \
                 for (int64_t x = 0; x < w; x++) {                              \
                     row[x] = g->accumulate                                     \
                                  ? LOAD(c[i * g->crs + (j + x) * g->ccs])      \

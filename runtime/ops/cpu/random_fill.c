@@ -9,7 +9,7 @@
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/random_kernels.h"
 
-enum { BLOCK = 16, PARALLEL_BLOCKS = 512 };
+enum { BLOCK = 16, PARALLEL_BLOCKS = 512, WORDS_AT_ONCE = 1 << 18 };
 
 /* Half types take a float32 sample, rounded when it is stored. */
 static double uniform_of(rt_generator *g, rt_dtype d)
@@ -17,10 +17,24 @@ static double uniform_of(rt_generator *g, rt_dtype d)
     return d == RT_FLOAT64 ? rt__random_f53(g) : (double)rt__random_f24(g);
 }
 
+/* Raw words, an interrupt's worth at a time. */
+static void draw_words(rt_generator *g, uint32_t *out, int64_t n)
+{
+    for (int64_t at = 0; at < n && !rt_interrupted(); at += WORDS_AT_ONCE) {
+        rt__random_words(g, out + at,
+                         n - at < WORDS_AT_ONCE ? n - at : WORDS_AT_ONCE);
+    }
+}
+
 /* n uniforms of [0, 1) as float32 from raw words, in place of the words. */
 static void floats_from_words(float *data, int64_t n)
 {
     RT_ISA_TABLE(random)->uniforms(data, n);
+}
+
+static void floats_of_range(void *data, int64_t begin, int64_t end)
+{
+    floats_from_words((float *)data + begin, end - begin);
 }
 
 static char *element(const rt_tensor *t, int64_t i)
@@ -33,16 +47,17 @@ void rt__sample_uniform(rt_generator *g, rt_tensor *t, double from, double to)
     rt__generator_lock(g);
     if (t->dtype == RT_FLOAT32) {
         float *data = (float *)t->data, a = (float)from, span = (float)to - a;
-        rt__random_words(g, (uint32_t *)t->data, t->numel);
-        floats_from_words(data, t->numel);
-        for (int64_t i = 0; (from != 0 || to != 1) && i < t->numel; i++) {
+        draw_words(g, (uint32_t *)t->data, t->numel);
+        rt__parallel(t->numel, WORDS_AT_ONCE / 8, floats_of_range, data);
+        for (int64_t i = 0; (from != 0 || to != 1) && i < t->numel &&
+                            !rt__stops_at(i); i++) {
             /* One rounding, as PyTorch's fused multiply-add has: the product
              * of two floats is exact in float64. */
             data[i] = (float)((double)data[i] * span + a);
         }
     } else {
         rt_dtype d = (rt_dtype)t->dtype;
-        for (int64_t i = 0; i < t->numel; i++) {
+        for (int64_t i = 0; i < t->numel && !rt__stops_at(i); i++) {
             char *x = element(t, i);
             rt__store_float(d, x, uniform_of(g, d) * (to - from) + from);
             if (rt__load_float(d, x) == to) {   /* rounded out of the range */
@@ -98,7 +113,7 @@ static void draw_floats(rt_generator *g, float *data, int64_t n)
 
 static void draw_doubles(rt_generator *g, double *data, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < n && !rt__stops_at(i); i++) {
         data[i] = rt__random_f53(g);
     }
 }
@@ -108,7 +123,7 @@ static void normal_floats(rt_generator *g, float *data, int64_t n,
                           double mean, double std)
 {
     normal_job job = {data, mean, std, true};
-    rt__random_words(g, (uint32_t *)(void *)data, n);
+    draw_words(g, (uint32_t *)(void *)data, n);
     rt__parallel(n / BLOCK, PARALLEL_BLOCKS, float_blocks, &job);
     if (n % BLOCK) {
         draw_floats(g, data + n - BLOCK, BLOCK);
@@ -134,7 +149,7 @@ static void normal_halves(rt_generator *g, rt_tensor *t, double mean,
                           double std)
 {
     int64_t n = t->numel;
-    for (int64_t at = 0; at < n; at += BLOCK) {
+    for (int64_t at = 0; at < n && !rt__stops_at(at | 0xf); at += BLOCK) {
         float block[BLOCK];
         int64_t first = at + BLOCK <= n ? at : n - BLOCK;
         draw_floats(g, block, BLOCK);
@@ -174,13 +189,14 @@ void rt__sample_bernoulli(rt_generator *g, rt_tensor *t, double p)
     if (d == RT_FLOAT32) {
         enum { AT_ONCE = 512 };
         uint32_t words[2 * AT_ONCE];
-        for (int64_t i = 0; i < t->numel; i += AT_ONCE) {
+        for (int64_t i = 0; i < t->numel && !rt__stops_at(i | (AT_ONCE - 1));
+             i += AT_ONCE) {
             int64_t n = t->numel - i < AT_ONCE ? t->numel - i : AT_ONCE;
             rt__random_words(g, words, 2 * n);
             RT_ISA_TABLE(random)->hits((float *)t->data + i, words, n, p);
         }
     } else {
-        for (int64_t i = 0; i < t->numel; i++) {
+        for (int64_t i = 0; i < t->numel && !rt__stops_at(i); i++) {
             rt__store_int(d, element(t, i), rt__random_f53(g) < p);
         }
     }
@@ -191,7 +207,7 @@ void rt__sample_bernoulli_from(rt_generator *g, rt_tensor *t, const rt_tensor *p
 {
     rt_dtype d = (rt_dtype)t->dtype, from = (rt_dtype)p->dtype;
     rt__generator_lock(g);
-    for (int64_t i = 0; i < t->numel; i++) {
+    for (int64_t i = 0; i < t->numel && !rt__stops_at(i); i++) {
         bool hit = uniform_of(g, from) < rt__load_float(from, element(p, i));
         rt__store_int(d, element(t, i), hit);
     }
@@ -203,7 +219,7 @@ void rt__sample_integers(rt_generator *g, rt_tensor *t, int64_t low, int64_t hig
     uint64_t range = (uint64_t)high - (uint64_t)low;
     rt_dtype d = (rt_dtype)t->dtype;
     rt__generator_lock(g);
-    for (int64_t i = 0; i < t->numel; i++) {
+    for (int64_t i = 0; i < t->numel && !rt__stops_at(i); i++) {
         uint64_t word = range >> 32 ? rt__random_u64(g) : rt__random_u32(g);
         rt__store_int(d, element(t, i),
                       (int64_t)(word % range + (uint64_t)low));
@@ -226,7 +242,7 @@ void rt__sample_integers_full(rt_generator *g, rt_tensor *t)
     rt_dtype d = (rt_dtype)t->dtype;
     bool wide = d == RT_INT64 || d == RT_FLOAT64;
     rt__generator_lock(g);
-    for (int64_t i = 0; i < t->numel; i++) {
+    for (int64_t i = 0; i < t->numel && !rt__stops_at(i); i++) {
         uint64_t word = wide ? rt__random_u64(g) : rt__random_u32(g);
         rt__store_int(d, element(t, i), (int64_t)(word % limit[d]));
     }
@@ -237,7 +253,7 @@ void rt__sample_exponential(rt_generator *g, rt_tensor *t, double lambda)
 {
     rt_dtype d = (rt_dtype)t->dtype;
     rt__generator_lock(g);
-    for (int64_t i = 0; i < t->numel; i++) {
+    for (int64_t i = 0; i < t->numel && !rt__stops_at(i); i++) {
         rt__store_float(d, element(t, i),
                         -1 / lambda * log1p(-rt__random_f53(g)));
     }
@@ -246,11 +262,11 @@ void rt__sample_exponential(rt_generator *g, rt_tensor *t, double lambda)
 
 void rt__sample_permutation(rt_generator *g, int64_t *out, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < n && !rt__stops_at(i); i++) {
         out[i] = i;
     }
     rt__generator_lock(g);
-    for (int64_t i = 0; i < n - 1; i++) {
+    for (int64_t i = 0; i < n - 1 && !rt__stops_at(i); i++) {
         int64_t z = (int64_t)(rt__random_u32(g) % (uint64_t)(n - i));
         int64_t keep = out[i];
         out[i] = out[z + i];

@@ -532,6 +532,9 @@ static double over_row(const row_job *j, const char *x, rt__row_reduction kind,
     double total = kind == RT_RED_largest ? -INFINITY : 0;
     for (int64_t from = 0; from < n; from += BLOCK) {
         int64_t len = n - from < BLOCK ? n - from : BLOCK;
+        if (n > BLOCK && rt_interrupted()) {
+            break;
+        }
         RT_ISA_TABLE(reduce)->row[kind][j->rows.dtype](x + from * size, len, m,
                                                        &s);
         if (kind != RT_RED_largest) {
@@ -620,17 +623,43 @@ RT_KERNEL(logsumexp)
 
 /* --- median -------------------------------------------------------------- */
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static int by_integer(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
+/* Brings the k-th smallest of v[0..n) to v[k] (Hoare 1961), around the middle
+ * of three. Left unfinished by an interrupt. */
+#define SELECT(name, type)                                                     \
+    static void name(type *v, int64_t n, int64_t k)                            \
+    {                                                                          \
+        int64_t low = 0, high = n - 1;                                         \
+        while (low < high) {                                                   \
+            type a = v[low], b = v[low + (high - low) / 2], c = v[high];       \
+            type x = a < b ? (b < c ? b : a < c ? c : a)                       \
+                           : (a < c ? a : b < c ? c : b);                      \
+            int64_t i = low, j = high;                                         \
+            while (i <= j) {                                                   \
+                for (; v[i] < x; i++) {                                        \
+                    if (rt__stops_at(i)) {                                     \
+                        return;                                                \
+                    }                                                          \
+                }                                                              \
+                for (; x < v[j]; j--) {                                        \
+                    if (rt__stops_at(j)) {                                     \
+                        return;                                                \
+                    }                                                          \
+                }                                                              \
+                if (i <= j) {                                                  \
+                    type swap = v[i];                                          \
+                    v[i++] = v[j];                                             \
+                    v[j--] = swap;                                             \
+                }                                                              \
+            }                                                                  \
+            low = k > j ? i : low;                                             \
+            high = k < i ? j : high;                                           \
+            if (k > j && k < i) {                                              \
+                return;                                                        \
+            }                                                                  \
+        }                                                                      \
+    }
+SELECT(select_double, double)
+SELECT(select_integer, int64_t)
 
 RT_KERNEL(median)
 {
@@ -648,8 +677,12 @@ RT_KERNEL(median)
         at = isnan(v[i]) ? i : -1;
     }
     if (s == RT_OK && at < 0 && n > 0) {
-        qsort(v, (size_t)n, sizeof *v, floats ? by_value : by_integer);
         at = (n - 1) / 2;
+        if (floats) {
+            select_double(v, n, at);
+        } else {
+            select_integer((int64_t *)(void *)v, n, at);
+        }
     }
     if (s == RT_OK) {
         rt_dtype d = (rt_dtype)self->dtype;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Ops over values and their counts: unique, bincount, searchsorted.
  */
+#include "runtime/base/pool.h"
 #include "runtime/ops/cpu/move.h"
 #include "runtime/ops/cpu/sort.h"
 
@@ -37,6 +38,9 @@ static rt_status find_groups(rt__call *c, distinct *d)
                                  d->t->data + (size_t)d->order[i - 1] * size);
         d->n += fresh;
         d->group[i] = d->n - 1;
+        if (rt__stops_at(i)) {
+            s = rt__interrupted(c->name, c->err);
+        }
     }
     return s;
 }
@@ -59,6 +63,9 @@ static void write_groups(rt__call *c, const distinct *d)
         }
         if (counts) {
             count[d->group[i]]++;
+        }
+        if (rt__stops_at(i)) {
+            return;
         }
     }
 }
@@ -112,6 +119,9 @@ static rt_status check_bins(rt__call *c, const int64_t *v, int64_t n,
                            "%lld is %lld", (long long)i, (long long)v[i]);
         }
         *bins = v[i] >= *bins ? v[i] + 1 : *bins;
+        if (rt__stops_at(i)) {
+            return rt__interrupted(c->name, c->err);
+        }
     }
     return RT_OK;
 }
@@ -135,7 +145,7 @@ static rt_status count_weighted(rt__call *c, const rt_tensor *index,
         char *out = c->r[0].t->data;
         size_t size = rt_dtype_size(dtype);
         memset(out, 0, (size_t)bins * size);
-        for (int64_t i = 0; i < index->numel; i++) {
+        for (int64_t i = 0; i < index->numel && !rt__stops_at(i); i++) {
             char *p = out + (size_t)((int64_t *)index->data)[i] * size;
             rt__store_float(dtype, p, rt__load_float(dtype, p) +
                                           ((double *)w->data)[i]);
@@ -151,7 +161,7 @@ static rt_status count_plain(rt__call *c, const rt_tensor *index, int64_t bins)
     if (s == RT_OK) {
         int64_t *out = (int64_t *)c->r[0].t->data;
         memset(out, 0, (size_t)bins * sizeof *out);
-        for (int64_t i = 0; i < index->numel; i++) {
+        for (int64_t i = 0; i < index->numel && !rt__stops_at(i); i++) {
             out[((int64_t *)index->data)[i]]++;
         }
     }
@@ -240,7 +250,7 @@ RT_KERNEL(searchsorted)
         int64_t *out = (int64_t *)c->r[0].t->data;
         const double *data = (const double *)a->data;
         const double *want = (const double *)v->data;
-        for (int64_t i = 0; i < v->numel; i++) {
+        for (int64_t i = 0; i < v->numel && !rt__stops_at(i); i++) {
             out[i] = bisect(data + i / each * n, n, want[i], c->a[2].i != 0);
         }
     }

@@ -84,7 +84,7 @@ static uint32_t narrow_key(rt_dtype dtype, const void *data, int64_t i)
     }
 }
 
-static void word_row(uint64_t *work, int64_t *indices, int64_t k,
+static bool word_row(uint64_t *work, int64_t *indices, int64_t k,
                      const void *data, rt_dtype dtype, int64_t n, int64_t step,
                      bool descending)
 {
@@ -92,11 +92,18 @@ static void word_row(uint64_t *work, int64_t *indices, int64_t k,
         uint32_t key = narrow_key(dtype, data, i * step);
         key = descending ? ~key : key;
         work[i] = (uint64_t)key << 32 | (uint64_t)i;
+        if (rt__stops_at(i)) {
+            return false;
+        }
     }
     word_top(work, work + n, n, k);
+    if (rt_interrupted()) {
+        return false;
+    }
     for (int64_t i = 0; i < k; i++) {
         indices[i] = (int64_t)(work[i] & UINT32_MAX);
     }
+    return true;
 }
 
 static uint64_t wide_key(rt_dtype dtype, const void *data, int64_t i)
@@ -110,17 +117,24 @@ static uint64_t wide_key(rt_dtype dtype, const void *data, int64_t i)
     return narrow_key(dtype, data, i);
 }
 
-static void pair_row(pair *work, int64_t *indices, int64_t k, const void *data,
+static bool pair_row(pair *work, int64_t *indices, int64_t k, const void *data,
                      rt_dtype dtype, int64_t n, int64_t step, bool descending)
 {
     for (int64_t i = 0; i < n; i++) {
         uint64_t key = wide_key(dtype, data, i * step);
         work[i] = (pair){descending ? ~key : key, (uint64_t)i};
+        if (rt__stops_at(i)) {
+            return false;
+        }
     }
     pair_top(work, work + n, n, k);
+    if (rt_interrupted()) {
+        return false;
+    }
     for (int64_t i = 0; i < k; i++) {
         indices[i] = (int64_t)work[i].index;
     }
+    return true;
 }
 
 rt_status rt__sort_row(int64_t *indices, int64_t k, const void *data,
@@ -134,13 +148,12 @@ rt_status rt__sort_row(int64_t *indices, int64_t k, const void *data,
         return rt_fail(err, RT_E_MEMORY, "sort: no memory for %lld elements",
                        (long long)n);
     }
-    if (narrow) {
-        word_row(work, indices, k, data, dtype, n, step, descending);
-    } else {
-        pair_row(work, indices, k, data, dtype, n, step, descending);
-    }
+    bool whole = narrow ? word_row(work, indices, k, data, dtype, n, step,
+                                   descending)
+                        : pair_row(work, indices, k, data, dtype, n, step,
+                                   descending);
     rt_free(work);
-    return RT_OK;
+    return whole ? RT_OK : rt__interrupted("sort", err);
 }
 
 /* --- the ops -------------------------------------------------------------- */
@@ -163,6 +176,9 @@ static void copy_elements(const job *j, const int64_t *row, const char *src,
         j->indices[to] = row[i];
         memcpy(j->values + to * (int64_t)j->size,
                src + row[i] * j->inner * (int64_t)j->size, j->size);
+        if (rt__stops_at(i)) {
+            return;
+        }
     }
 }
 
@@ -205,6 +221,8 @@ static rt_status run(rt__call *c, int dim, int64_t k, bool descending)
              .inner = nd > 0 ? rt__product(self->shape, dim + 1, nd) : 1,
              .descending = descending, .size = rt_dtype_size(self->dtype)};
     if (!rt__parallel(self->numel / j.n, 4096 / j.n + 1, sort_range, &j)) {
+        s = rt__interrupted(c->name, c->err);
+    } else if (j.failed == RT_E_INTERRUPT) {
         s = rt__interrupted(c->name, c->err);
     } else if (j.failed != RT_OK) {
         s = rt_fail(c->err, j.failed, "%s: no memory to sort %lld elements",

@@ -7,10 +7,12 @@
  *   DIGITS     bytes in a key
  *   ROW(name)  the functions' names
  * Items start in the order of their indices, so a stable order comes for free.
+ * Long rows look for an interrupt now and then, and are left unsorted by it.
  */
 
 #define INSERTION 24    /* items: below this, insertion sort */
 #define RADIX 512       /* items: from this, radix sort */
+#define LOOK 65536      /* items: so often, an interrupt is looked for */
 
 static void ROW(insert)(ITEM *a, int64_t n)
 {
@@ -30,6 +32,9 @@ static void ROW(merge)(ITEM *a, ITEM *scratch, int64_t n)
         ROW(insert)(a, n);
         return;
     }
+    if (n > LOOK && rt_interrupted()) {
+        return;
+    }
     int64_t half = n / 2, i = 0, j = half, k = 0;
     ROW(merge)(a, scratch, half);
     ROW(merge)(a + half, scratch, n - half);
@@ -38,6 +43,21 @@ static void ROW(merge)(ITEM *a, ITEM *scratch, int64_t n)
         a[k++] = BEFORE(a[j], scratch[i]) ? a[j++] : scratch[i++];
     }
     memcpy(a + k, scratch + i, (size_t)(half - i) * sizeof *a);
+}
+
+/* One pass: items go to where their p-th byte says. False when interrupted. */
+static bool ROW(pass)(ITEM *to, const ITEM *from, int64_t n, int64_t *at, int p)
+{
+    for (int64_t begin = 0; begin < n; begin += LOOK) {
+        int64_t end = n - begin < LOOK ? n : begin + LOOK;
+        if (n > LOOK && rt_interrupted()) {
+            return false;
+        }
+        for (int64_t i = begin; i < end; i++) {
+            to[at[DIGIT(from[i], p)]++] = from[i];
+        }
+    }
+    return true;
 }
 
 /* Least significant byte first; bytes that are the same everywhere are
@@ -51,6 +71,9 @@ static void ROW(radix)(ITEM *a, ITEM *scratch, int64_t n)
         for (int p = 0; p < DIGITS; p++) {
             count[p][DIGIT(a[i], p)]++;
         }
+        if (rt__stops_at(i)) {
+            return;
+        }
     }
     for (int p = 0; p < DIGITS; p++) {
         int64_t at = 0;
@@ -62,8 +85,8 @@ static void ROW(radix)(ITEM *a, ITEM *scratch, int64_t n)
             count[p][d] = at;
             at += c;
         }
-        for (int64_t i = 0; i < n; i++) {
-            to[count[p][DIGIT(from[i], p)]++] = from[i];
+        if (!ROW(pass)(to, from, n, count[p], p)) {
+            return;
         }
         ITEM *swap = from;
         from = to;
@@ -115,7 +138,7 @@ static void ROW(top)(ITEM *a, ITEM *scratch, int64_t n, int64_t k)
     for (int64_t i = k / 2 - 1; i >= 0; i--) {
         ROW(sink)(a, k, i);
     }
-    for (int64_t i = k; i < n; i++) {
+    for (int64_t i = k; i < n && !rt__stops_at(i); i++) {
         if (k > 0 && BEFORE(a[i], a[0])) {
             a[0] = a[i];
             ROW(sink)(a, k, 0);
@@ -126,3 +149,4 @@ static void ROW(top)(ITEM *a, ITEM *scratch, int64_t n, int64_t k)
 
 #undef INSERTION
 #undef RADIX
+#undef LOOK
