@@ -9,12 +9,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,9 +31,21 @@ volatile uint64_t *kernel_child_place(int memory)
     return page == MAP_FAILED ? NULL : page;
 }
 
+static void note_program(kernel_child *c)
+{
+    char name[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", name, sizeof name - 1);
+    if (n > 0 && (c->program = malloc((size_t)n + 1))) {
+        name[n] = 0;
+        strcpy(c->program, name);
+        stat(name, &c->file);
+    }
+}
+
 bool kernel_child_init(kernel_child *c, jp_error *err)
 {
     *c = (kernel_child){.link = -1, .crash = -1};
+    note_program(c);
     c->memory = memfd_create("rustorch", MFD_CLOEXEC);
     if (c->memory >= 0 && ftruncate(c->memory, sizeof(uint64_t)) == 0) {
         c->place = kernel_child_place(c->memory);
@@ -47,6 +61,17 @@ void kernel_child_dispose(kernel_child *c)
     if (c->memory > 0) {
         close(c->memory);
     }
+    free(c->program);
+}
+
+/* By its name while that still means the file that was started (memory
+ * checkers follow names only); after an upgrade by the old file's handle. */
+static const char *program(const kernel_child *c)
+{
+    struct stat now;
+    bool same = c->program && stat(c->program, &now) == 0 &&
+                now.st_dev == c->file.st_dev && now.st_ino == c->file.st_ino;
+    return same ? c->program : "/proc/self/exe";
 }
 
 /* --- start and end -------------------------------------------------------- */
@@ -90,7 +115,8 @@ static bool make_cables(cables *c)
 
 /* Runs in the child between fork and exec: async-signal-safe calls only. The
  * ends are moved out of the way first, for they may sit on 0 to 5. */
-static void become_compute(const cables *c, int memory, pid_t front)
+static void become_compute(const cables *c, int memory, pid_t front,
+                           const char *program)
 {
     const int ends[] = {open("/dev/null", O_RDONLY), c->out[1], c->err[1],
                         c->link[1], c->crash[1], memory};
@@ -113,7 +139,7 @@ static void become_compute(const cables *c, int memory, pid_t front)
         }
     }
     char *const argv[] = {"rustorch-compute", "--compute", NULL};
-    execv("/proc/self/exe", argv);
+    execv(program, argv);
     _exit(127);
 }
 
@@ -136,13 +162,14 @@ bool kernel_child_start(kernel_child *c, int pipes[3], jp_error *err)
 {
     cables k;
     pid_t front = getpid();
+    const char *file = program(c);
     if (!make_cables(&k)) {
         close_all(&k);
         return jp_fail(err, "compute process: %s", strerror(errno));
     }
     pid_t pid = fork();
     if (pid == 0) {
-        become_compute(&k, c->memory, front);
+        become_compute(&k, c->memory, front, file);
     }
     if (pid < 0) {
         close_all(&k);

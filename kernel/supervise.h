@@ -11,6 +11,7 @@
 #include "kernel/protocol/base.h"
 
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 /* Descriptors the compute process finds open. */
@@ -23,6 +24,8 @@ typedef struct kernel_child {
     int memory;       /* holds *place */
     volatile uint64_t *place;   /* where the cell is (lang_watch), whichever
                                    process runs it */
+    char *program;              /* the kernel's file, as it was started */
+    struct stat file;
 } kernel_child;
 
 /* Before everything else, over zeros; no process yet. */

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# sanitized.sh FOLDER SANITIZERS CC MAKE: configures FOLDER (below the current
-# build folder) with the sanitizers and runs the C tests there.
+# sanitized.sh FOLDER SANITIZERS CC MAKE PYTHON: configures FOLDER (below the
+# current build folder) with the sanitizers, runs the C tests and the golden
+# cells there, then a kernel session (if PYTHON has jupyter_client).
 set -e
 source=$(cd "$(dirname "$0")/.." && pwd)
 mkdir -p "$1"
@@ -9,4 +10,9 @@ cd "$1"
 test -f Makefile || "$source/configure" -q --disable-python \
     --enable-sanitizers="$2" CC="$3" CFLAGS="-O1 -g"
 # A forked child of a threaded process goes on: the pool makes new workers.
-TSAN_OPTIONS="die_after_fork=0 $TSAN_OPTIONS" exec $4 check
+TSAN_OPTIONS="die_after_fork=0 $TSAN_OPTIONS" $4 check
+if "$5" -c 'import jupyter_client'; then
+    "$5" "$source/tests/kernel/session.py" .
+else
+    echo "sanitized.sh: no kernel session: $5 has no jupyter_client"
+fi

@@ -28,7 +28,7 @@ TESTS += $(kernel_tests)
 %C%_test_wire_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 EXTRA_DIST += \
 	%reldir%/client.py %reldir%/conftest.py %reldir%/dialect.py \
-	%reldir%/test_checkpoints.py %reldir%/test_command.py %reldir%/test_damage.py \
+	%reldir%/session.py %reldir%/test_checkpoints.py %reldir%/test_command.py %reldir%/test_damage.py \
 	%reldir%/test_double.py %reldir%/test_execute.py \
 	%reldir%/test_input.py %reldir%/test_install.py %reldir%/test_jkt.py %reldir%/test_language.py \
 	%reldir%/test_lifetime.py %reldir%/test_limits.py %reldir%/test_notebook.py \
