@@ -346,6 +346,101 @@ CASE(results_are_the_same_bits_for_any_number_of_threads)
     rt_release(x);
 }
 
+/* A view of all of x with its dimensions swapped. */
+static rt_tensor *turned(rt_tensor *x)
+{
+    rt_tensor *t = NULL;
+    int64_t shape[] = {x->shape[1], x->shape[0]}, strides[] = {1, x->shape[1]};
+    CHECK_OK(rt_tensor_view(&t, x, 2, shape, strides, 0, &err), err);
+    return t;
+}
+
+static void check_sums(const char *what, rt_tensor *a, rt_tensor *b)
+{
+    for (int threads = 1; threads <= 3; threads++) {
+        rt_set_num_threads(threads);
+        rt_set_simd_enabled(threads != 2);
+        rt_tensor *sum = call("add", T(a), T(b)), *gap = call("sub", T(a), T(b));
+        int64_t wrong = 0, n = sum->shape[1];
+        for (int64_t i = 0; i < sum->numel; i++) {
+            int64_t r = i / n, c = i % n;
+            double x = at(a, a->shape[0] == 1 ? c : a->shape[1] == 1 ? r : i);
+            double y = at(b, b->shape[0] == 1 ? c : b->shape[1] == 1 ? r : i);
+            wrong += at(sum, i) != x + y || at(gap, i) != x - y;
+        }
+        if (wrong) {
+            UNIT_FAIL("%s of %s, %d thread(s): %lld wrong", what,
+                      rt_dtype_name((rt_dtype)a->dtype), threads,
+                      (long long)wrong);
+        }
+        DROP(sum, gap);
+    }
+    rt_set_simd_enabled(true);
+    rt_set_num_threads(0);
+}
+
+CASE(rows_columns_and_transposed_operands_fall_together_right)
+{
+    static const rt_dtype types[] = {RT_FLOAT32, RT_FLOAT64, RT_INT32};
+    for (int k = 0; k < 3; k++) {
+        rt_tensor *x = counting(types[k], SHAPE(157, 331));
+        rt_tensor *y = counting(types[k], SHAPE(331, 157)), *yt = turned(y);
+        rt_tensor *row = counting(types[k], SHAPE(1, 331));
+        rt_tensor *column = counting(types[k], SHAPE(157, 1));
+        check_sums("rows", x, row);
+        check_sums("rows, the other way", row, x);
+        check_sums("columns", x, column);
+        check_sums("columns, the other way", column, x);
+        check_sums("a transposed operand", x, yt);
+        check_sums("a transposed operand, the other way", yt, x);
+        check_sums("a row and a column", row, column);
+        check_sums("a transposed operand and a column", yt, column);
+        DROP(x, y, yt, row, column);
+    }
+}
+
+CASE(single_elements_of_any_dtype_meet_large_tensors)
+{
+    rt_tensor *x = counting(RT_FLOAT32, SHAPE(20011)), *half = NULL;
+    CHECK_OK(rt_tensor_scalar(&half, RT_FLOAT64, 0.5, &err), err);
+    rt_tensor *a = call("sub", T(x), RT_V_FLOAT(0.5)), *b = call("sub", T(half), T(x));
+    rt_tensor *c = call("div", T(x), RT_V_INT(4)), *d = call("lt", T(x), RT_V_INT(7));
+    int wrong = 0;
+    for (int i = 0; i < 20011; i++) {
+        wrong += at(a, i) != i - 0.5 || at(b, i) != 0.5 - i ||
+                 at(c, i) != (double)((float)i / 4) || at(d, i) != (i < 7);
+    }
+    CHECK_INT(wrong, 0);
+    DROP(x, half, a, b, c, d);
+}
+
+/* More bytes than the last cache: the result is written past it. */
+CASE(results_larger_than_the_caches_are_whole)
+{
+    int64_t n = (int64_t)rt__cpu_info()->l3 / 12 + 50001, wrong = 0;
+    rt_tensor *x = NULL, *y = NULL;
+    n = n < 8000000 ? n : 8000000;
+    CHECK_OK(rt_tensor_new(&x, RT_FLOAT32, 1, &n, &err), err);
+    CHECK_OK(rt_tensor_new(&y, RT_FLOAT32, 1, &n, &err), err);
+    float *a = (float *)x->data, *b = (float *)y->data;
+    for (int64_t i = 0; i < n; i++) {
+        a[i] = (float)(i % 8191);
+        b[i] = (float)(i % 127);
+    }
+    rt_tensor *sum = call("add", T(x), T(y)), *far = NULL;
+    for (int64_t i = 0; i < n; i++) {
+        wrong += ((float *)sum->data)[i] != a[i] + b[i];
+    }
+    n -= 3;     /* an output that starts within a cache line, written in place */
+    CHECK_OK(rt_tensor_view(&far, sum, 1, &n, (int64_t[]){1}, 3, &err), err);
+    rt_release(call("neg_", T(far), RT_UNSET));
+    for (int64_t i = 0; i < n; i++) {
+        wrong += ((float *)far->data)[i] != -(a[i + 3] + b[i + 3]);
+    }
+    CHECK_INT(wrong, 0);
+    DROP(x, y, sum, far);
+}
+
 CASE(half_types_round_to_nearest_even_through_every_conversion)
 {
     for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {

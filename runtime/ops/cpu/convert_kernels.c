@@ -5,6 +5,10 @@
 #include "runtime/ops/cpu/isa.h"
 #include "runtime/ops/cpu/vec_half.h"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 /* Floats to integers go through int64, so that -1.0 becomes 255 in uint8 on
  * every instruction set. */
 #define IDENTITY(v) (v)
@@ -87,15 +91,95 @@ CONVERT(f64_bf16, double, uint16_t, IDENTITY, INT_TO_BF16)
     }                                                                          \
     break
 
+#if defined(__AVX2__)
+V_INLINE __m256 two_halves(const char *in, int64_t far)
+{
+    __m128 low = _mm_loadu_ps((const float *)(const void *)in);
+    return _mm256_insertf128_ps(
+        _mm256_castps128_ps256(low),
+        _mm_loadu_ps((const float *)(const void *)(in + far)), 1);
+}
+
+/* Eight rows of eight, in registers: four columns of all rows are loaded as
+ * rows 0..3 beside rows 4..7, and turned four by four. */
+V_INLINE void transpose_8x8(char *out, int64_t os, const char *in, int64_t is)
+{
+    _Pragma("GCC unroll 2")
+    for (int half = 0; half < 2; half++) {
+        const char *at = in + 16 * half;
+        __m256 a = two_halves(at, 4 * is), b = two_halves(at + is, 4 * is);
+        __m256 c = two_halves(at + 2 * is, 4 * is);
+        __m256 d = two_halves(at + 3 * is, 4 * is);
+        __m256 ab = _mm256_unpacklo_ps(a, b), cd = _mm256_unpacklo_ps(c, d);
+        __m256 ef = _mm256_unpackhi_ps(a, b), gh = _mm256_unpackhi_ps(c, d);
+        float *to = (float *)(void *)(out + 4 * half * os);
+        int64_t step = os / 4;
+        _mm256_storeu_ps(to, _mm256_shuffle_ps(ab, cd, 0x44));
+        _mm256_storeu_ps(to + step, _mm256_shuffle_ps(ab, cd, 0xee));
+        _mm256_storeu_ps(to + 2 * step, _mm256_shuffle_ps(ef, gh, 0x44));
+        _mm256_storeu_ps(to + 3 * step, _mm256_shuffle_ps(ef, gh, 0xee));
+    }
+}
+
+static void transpose_4(char *out, int64_t out_stride, const char *in,
+                        int64_t in_stride, int rows, int columns)
+{
+    int r = rows & ~7, c = columns & ~7;
+    for (int j = 0; j < c; j += 8) {
+        for (int i = 0; i < r; i += 8) {
+            transpose_8x8(out + j * out_stride + 4 * i, out_stride,
+                          in + i * in_stride + 4 * j, in_stride);
+        }
+    }
+    for (int i = 0; i < rows; i++) {
+        const uint32_t *from =
+            (const uint32_t *)(const void *)(in + i * in_stride);
+        for (int j = i < r ? c : 0; j < columns; j++) {
+            ((uint32_t *)(void *)(out + j * out_stride))[i] = from[j];
+        }
+    }
+}
+#else
+static void transpose_4(char *out, int64_t out_stride, const char *in,
+                        int64_t in_stride, int rows, int columns)
+{
+    do {
+        TRANSPOSE(uint32_t);
+    } while (0);
+}
+#endif
+
 static void transpose(char *out, int64_t out_stride, const char *in,
                       int64_t in_stride, int rows, int columns, int size)
 {
     switch (size) {
     case 1: TRANSPOSE(uint8_t);
     case 2: TRANSPOSE(uint16_t);
-    case 4: TRANSPOSE(uint32_t);
+    case 4:
+        transpose_4(out, out_stride, in, in_stride, rows, columns);
+        break;
     default: TRANSPOSE(uint64_t);
     }
+}
+
+static void stream(char *out, const char *in, int64_t bytes)
+{
+#if defined(__x86_64__)
+    int64_t head = (int64_t)(-(uintptr_t)out & 63);
+    head = head < bytes ? head : bytes;
+    memcpy(out, in, (size_t)head);
+    out += head;
+    in += head;
+    bytes -= head;
+    for (; bytes >= 64; bytes -= 64, out += 64, in += 64) {
+        const __m128i *from = (const __m128i *)(const void *)in;
+        __m128i *to = (__m128i *)(void *)out;
+        for (int i = 0; i < 4; i++) {
+            _mm_stream_si128(to + i, _mm_loadu_si128(from + i));
+        }
+    }
+#endif
+    memcpy(out, in, (size_t)bytes);
 }
 
 #define ROW(s)                                                                 \
@@ -114,4 +198,5 @@ const rt__convert_table RT_ISA_NAME(convert) = {
         [RT_FLOAT64] = ROW(f64),
     },
     .transpose = transpose,
+    .stream = stream,
 };

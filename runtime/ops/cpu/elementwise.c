@@ -2,10 +2,11 @@
  *
  * Between tensors and the dense loops of elementwise_kernels.c: operands that
  * are strided, repeated or of another dtype pass through small buffers that
- * stay in the first-level cache.
+ * stay in the first-level cache; transposed ones tile by tile.
  */
 #include "runtime/ops/cpu/elementwise.h"
 
+#include "runtime/base/cpu.h"
 #include "runtime/base/pool.h"
 #include "runtime/ops/iterator.h"
 
@@ -14,6 +15,7 @@
 #define OPERANDS (RT_ELEMENTWISE_INPUTS + 1)
 #define BLOCK 512       /* elements of a buffer */
 #define GRAIN 16384     /* elements a piece of parallel work */
+#define PAST_BLOCK 2048 /* elements that are written past the caches at once */
 
 static const bool gives_bool[RT_EW_COUNT] = {
 #define EW1(name, i, f, d)
@@ -30,6 +32,7 @@ static const bool gives_bool[RT_EW_COUNT] = {
 
 typedef struct job {
     rt__elementwise_fn fn;
+    rt__elementwise_fn single[2];       /* for a single element as d[1], d[2] */
     const rt__params *p;
     int n;                              /* operands */
     rt__convert_fn convert[OPERANDS];   /* to or from the kernel's dtype */
@@ -37,6 +40,9 @@ typedef struct job {
     int64_t size[OPERANDS];             /* of an element in the kernel */
     int64_t stride[OPERANDS];           /* of the flat case */
     char *data[OPERANDS];
+    bool past;                          /* the result goes past the caches */
+    char *given[OPERANDS];              /* a converted single element, in one[] */
+    uint64_t one[OPERANDS];
 } job;
 
 static bool is_half(rt_dtype d)
@@ -79,19 +85,59 @@ static void run_buffered(const job *j, char *const *data,
     }
 }
 
+/* The loop that takes operands of these strides where they are. NULL: they
+ * have to go through buffers. */
+static rt__elementwise_fn direct_loop(const job *j, const int64_t *strides)
+{
+    rt__elementwise_fn fn = j->fn;
+    for (int i = 0; i < j->n; i++) {
+        if (!j->same[i]) {
+            return NULL;
+        }
+        if (strides[i] != j->size[i]) {
+            if (strides[i] != 0 || i == 0 || i > 2 || fn != j->fn ||
+                !j->single[i - 1]) {
+                return NULL;
+            }
+            fn = j->single[i - 1];
+        }
+    }
+    return fn;
+}
+
 static void run_inner(void *ctx, char *const *data, const int64_t *strides,
                       int64_t n)
 {
     const job *j = ctx;
+    rt__elementwise_fn fn = direct_loop(j, strides);
+    if (!fn) {
+        run_buffered(j, data, strides, n);
+        return;
+    }
     void *d[OPERANDS];
     for (int i = 0; i < j->n; i++) {
-        if (!j->same[i] || strides[i] != j->size[i]) {
-            run_buffered(j, data, strides, n);
-            return;
-        }
         d[i] = data[i];
     }
-    j->fn(d, n, j->p);
+    fn(d, n, j->p);
+}
+
+/* Results that no cache would hold until somebody reads them: writing them past
+ * the caches saves reading their memory first. */
+static void run_past(const job *j, char *const *data, int64_t n)
+{
+    char room[PAST_BLOCK * 8] __attribute__((aligned(64)));
+    rt__elementwise_fn fn = direct_loop(j, j->stride);
+    const rt__convert_table *convert = RT_ISA_TABLE(convert);
+    for (int64_t at = 0; at < n; at += PAST_BLOCK) {
+        int64_t m = n - at < PAST_BLOCK ? n - at : PAST_BLOCK;
+        void *d[OPERANDS] = {room};
+        for (int i = 1; i < j->n; i++) {
+            d[i] = data[i] + at * j->stride[i];
+        }
+        fn(d, m, j->p);
+        convert->stream(data[0] + at * j->size[0], room, m * j->size[0]);
+    }
+    rt__stream_end();
 }
 
 static void run_flat(void *ctx, int64_t begin, int64_t end)
@@ -101,7 +147,11 @@ static void run_flat(void *ctx, int64_t begin, int64_t end)
     for (int i = 0; i < j->n; i++) {
         data[i] = j->data[i] + begin * j->stride[i];
     }
-    run_inner(ctx, data, j->stride, end - begin);
+    if (j->past) {
+        run_past(j, data, end - begin);
+    } else {
+        run_inner(ctx, data, j->stride, end - begin);
+    }
 }
 
 /* Dense operands of the output's size, and single numbers: no iterator. */
@@ -113,7 +163,7 @@ static bool is_flat(job *j, rt_tensor *const *t)
         if (!dense && (i == 0 || t[i]->numel != 1)) {
             return false;
         }
-        j->data[i] = t[i]->data;
+        j->data[i] = j->given[i] ? j->given[i] : t[i]->data;
         j->stride[i] =
             dense ? (int64_t)rt_dtype_size((rt_dtype)t[i]->dtype) : 0;
     }
@@ -125,10 +175,134 @@ static rt_status interrupted(const char *name, rt_error *err)
     return rt_fail(err, RT_E_INTERRUPT, "%s: interrupted", name);
 }
 
+static bool goes_past(const job *j, rt_tensor *const *t)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < j->n; i++) {
+        if (i > 0 && t[i]->storage == t[0]->storage) {
+            return false;
+        }
+        bytes += j->stride[i] * t[0]->numel;
+    }
+    return (size_t)bytes > rt__cpu_info()->l3 && direct_loop(j, j->stride);
+}
+
+/* --- two dimensions ---------------------------------------------------------- */
+
+#define TILE_ROWS 32
+#define TILE_BYTES 512     /* of a row of a tile */
+#define TILE_RUN 8         /* tiles of a piece, along the rows */
+
+typedef struct plane {
+    const job *j;
+    const rt__iter *it;
+    rt__elementwise_fn fn;
+    bool turned[OPERANDS];     /* dense along the other dimension */
+    int64_t across;            /* pieces along a row, in tiles */
+} plane;
+
+static void run_rows(void *ctx, int64_t begin, int64_t end)
+{
+    const plane *p = ctx;
+    void *d[OPERANDS];
+    for (int64_t r = begin; r < end; r++) {
+        for (int i = 0; i < p->j->n; i++) {
+            d[i] = p->it->data[i] + r * p->it->strides[i][1];
+        }
+        p->fn(d, p->it->shape[0], p->j->p);
+    }
+}
+
+/* Rows r.. and columns c.. of the output. */
+static void run_tile(const plane *p, int64_t r, int64_t c, int rows,
+                     int columns)
+{
+    char room[OPERANDS][TILE_ROWS * TILE_BYTES] __attribute__((aligned(64)));
+    const rt__iter *it = p->it;
+    char *data[OPERANDS];
+    int64_t step[OPERANDS];
+    for (int i = 0; i < p->j->n; i++) {
+        data[i] = it->data[i] + r * it->strides[i][1] + c * it->strides[i][0];
+        step[i] = it->strides[i][1];
+        if (p->turned[i]) {
+            RT_ISA_TABLE(convert)->transpose(room[i], TILE_BYTES, data[i],
+                                             it->strides[i][0], columns, rows,
+                                             (int)p->j->size[i]);
+            data[i] = room[i];
+            step[i] = TILE_BYTES;
+        }
+    }
+    for (int k = 0; k < rows; k++) {
+        void *d[OPERANDS];
+        for (int i = 0; i < p->j->n; i++) {
+            d[i] = data[i] + k * step[i];
+        }
+        p->fn(d, columns, p->j->p);
+    }
+}
+
+static void run_tiles(void *ctx, int64_t begin, int64_t end)
+{
+    const plane *p = ctx;
+    int64_t width = TILE_BYTES / p->j->size[0];
+    for (int64_t i = begin; i < end; i++) {
+        int64_t r = i / p->across * TILE_ROWS, rows = p->it->shape[1] - r;
+        int64_t c = i % p->across * TILE_RUN * width;
+        int64_t stop = c + TILE_RUN * width;
+        stop = stop < p->it->shape[0] ? stop : p->it->shape[0];
+        for (; c < stop; c += width) {
+            run_tile(p, r, c, (int)(rows < TILE_ROWS ? rows : TILE_ROWS),
+                     (int)(stop - c < width ? stop - c : width));
+        }
+    }
+}
+
+/* Whether all operands are dense along one dimension or the other; the output
+ * along rows. */
+static bool all_turnable(plane *p)
+{
+    const job *j = p->j;
+    for (int i = 0; i < j->n; i++) {
+        const int64_t s[] = {p->it->strides[i][0], p->it->strides[i][1]};
+        p->turned[i] = s[0] != j->size[i];
+        if (!j->same[i] || j->size[i] != j->size[0] ||
+            (p->turned[i] && (i == 0 || s[1] != j->size[i]))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* False when this is no case of dense rows or transposed operands. */
+static bool run_plane(const job *j, const rt__iter *it, bool *stopped)
+{
+    plane p = {.j = j, .it = it, .fn = j->fn};
+    int64_t inner[OPERANDS];
+    for (int i = 0; i < j->n; i++) {
+        inner[i] = it->strides[i][0];
+    }
+    rt__elementwise_fn fn = direct_loop(j, inner);
+    if (fn && it->shape[0] <= GRAIN) {
+        p.fn = fn;
+        *stopped = !rt__parallel(it->shape[1], GRAIN / it->shape[0], run_rows,
+                                 &p);
+        return true;
+    }
+    if (!fn && all_turnable(&p)) {
+        int64_t width = TILE_BYTES / j->size[0] * TILE_RUN;
+        p.across = (it->shape[0] + width - 1) / width;
+        int64_t down = (it->shape[1] + TILE_ROWS - 1) / TILE_ROWS;
+        *stopped = !rt__parallel(down * p.across, 1, run_tiles, &p);
+        return true;
+    }
+    return false;
+}
+
 static rt_status run(const char *name, job *j, rt_tensor *const *t,
                      rt_error *err)
 {
     int64_t n = t[0]->numel;
+    bool stopped = false;
     if (n == 0) {
         return RT_OK;
     }
@@ -137,11 +311,18 @@ static rt_status run(const char *name, job *j, rt_tensor *const *t,
             run_flat(j, 0, n);
             return RT_OK;
         }
+        j->past = goes_past(j, t);
         return rt__parallel(n, GRAIN, run_flat, j) ? RT_OK
                                                    : interrupted(name, err);
     }
     rt__iter it;
     rt__iter_init(&it, t, j->n);
+    for (int i = 1; i < j->n; i++) {
+        it.data[i] = j->given[i] ? j->given[i] : it.data[i];
+    }
+    if (it.ndim == 2 && run_plane(j, &it, &stopped)) {
+        return stopped ? interrupted(name, err) : RT_OK;
+    }
     return rt__iter_run(&it, run_inner, j, name, err);
 }
 
@@ -220,6 +401,10 @@ static rt_status run_any(const char *name, rt__ew op, rt_dtype k,
     rt_tensor *t[OPERANDS] = {out}, *owned[OPERANDS] = {NULL};
     job j = {.fn = fn, .p = p, .n = n + 1};
     bool shared = false;
+    if (k == RT_FLOAT32 && n == 2) {
+        j.single[0] = RT_ISA_TABLE(elementwise)->single[0][op];
+        j.single[1] = RT_ISA_TABLE(elementwise)->single[1][op];
+    }
     for (int i = 0; i <= n; i++) {
         t[i] = i ? in[i - 1] : out;
         rt_dtype own = (rt_dtype)t[i]->dtype;
@@ -230,6 +415,12 @@ static rt_status run_any(const char *name, rt__ew op, rt_dtype k,
         j.size[i] = (int64_t)rt_dtype_size(want);
         j.convert[i] = i ? convert->fn[own][want] : convert->fn[want][own];
         shared |= i && t[i]->storage == out->storage;
+        if (i && !j.same[i] && t[i]->numel == 1 && out->numel > 1) {
+            j.given[i] = (char *)&j.one[i];
+            j.convert[i](j.given[i], j.size[i], t[i]->data, 0, 1);
+            j.convert[i] = convert->fn[want][want];
+            j.same[i] = true;
+        }
     }
     rt_status s = shared ? separate(name, t, n + 1, owned, err) : RT_OK;
     if (s == RT_OK) {
@@ -289,21 +480,26 @@ rt_status rt__elementwise(const char *name, rt__ew op, rt_dtype compute,
 
 /* --- copying ------------------------------------------------------------- */
 
-#define TILE 32
+#define TILE 64
+#define TILES 8      /* of a piece */
 
 typedef struct tile_job {
     const rt__iter *it;
     int other;             /* the input's fastest dimension; the output's is 0 */
     int64_t bands;         /* tiles along `other` */
+    int64_t across;        /* pieces along dimension 0 */
     int size;
 } tile_job;
 
-/* One band: TILE steps along `other`, all of dimension 0. */
-static void copy_band(const tile_job *j, int64_t band)
+/* One piece: TILE steps along `other`, TILES tiles along dimension 0. */
+static void copy_piece(const tile_job *j, int64_t piece)
 {
     const rt__iter *it = j->it;
+    int64_t begin = piece % j->across * TILES * TILE, band = piece / j->across;
+    int64_t end = begin + TILES * TILE;
     int64_t rest = band / j->bands, start = band % j->bands * TILE;
     int64_t rows = it->shape[j->other] - start;
+    end = end < it->shape[0] ? end : it->shape[0];
     char *out = it->data[0] + start * it->strides[0][j->other];
     const char *in = it->data[1] + start * it->strides[1][j->other];
     for (int d = 1; d < it->ndim; d++) {
@@ -314,8 +510,8 @@ static void copy_band(const tile_job *j, int64_t band)
         }
     }
     rows = rows < TILE ? rows : TILE;
-    for (int64_t i = 0; i < it->shape[0]; i += TILE) {
-        int64_t n = it->shape[0] - i < TILE ? it->shape[0] - i : TILE;
+    for (int64_t i = begin; i < end; i += TILE) {
+        int64_t n = end - i < TILE ? end - i : TILE;
         RT_ISA_TABLE(convert)->transpose(
             out + i * j->size, it->strides[0][j->other],
             in + i * it->strides[1][0], it->strides[1][0], (int)n, (int)rows,
@@ -323,10 +519,10 @@ static void copy_band(const tile_job *j, int64_t band)
     }
 }
 
-static void copy_bands(void *ctx, int64_t begin, int64_t end)
+static void copy_pieces(void *ctx, int64_t begin, int64_t end)
 {
     for (int64_t i = begin; i < end; i++) {
-        copy_band(ctx, i);
+        copy_piece(ctx, i);
     }
 }
 
@@ -345,13 +541,15 @@ static bool copy_tiles(const rt__iter *it, int size, bool *stopped)
     if (other == it->ndim || it->shape[other] < 8) {
         return false;
     }
-    tile_job j = {it, other, (it->shape[other] + TILE - 1) / TILE, size};
-    int64_t bands = j.bands;
+    tile_job j = {it, other, (it->shape[other] + TILE - 1) / TILE,
+                  (it->shape[0] + TILES * TILE - 1) / (TILES * TILE), size};
+    int64_t pieces = j.bands * j.across;
     for (int d = 1; d < it->ndim; d++) {
-        bands *= d == other ? 1 : it->shape[d];
+        pieces *= d == other ? 1 : it->shape[d];
     }
-    int64_t grain = GRAIN / (TILE * it->shape[0]) + 1;
-    *stopped = !rt__parallel(bands, grain, copy_bands, &j);
+    int64_t each = it->shape[0] < TILES * TILE ? it->shape[0] : TILES * TILE;
+    *stopped = !rt__parallel(pieces, GRAIN / (TILE * each) + 1, copy_pieces,
+                             &j);
     return true;
 }
 

@@ -133,6 +133,33 @@ FLOAT_HELPERS(f64, double, fmod, floor, tanh)
         }                                                                      \
     }
 
+/* One of the operands is a single element. */
+#define LOOP2_SINGLE(id, expr)                                                 \
+    static void id##_left(void *const *data, int64_t n, const rt__params *p)   \
+    {                                                                          \
+        const float a = *(const float *)data[1], *right = data[2];             \
+        const float P0 = (float)p->f[0];                                       \
+        float *out = data[0];                                                  \
+        (void)P0;                                                              \
+        RT_VECTORISE                                                           \
+        for (int64_t i = 0; i < n; i++) {                                      \
+            float b = right[i];                                                \
+            out[i] = (float)(expr);                                            \
+        }                                                                      \
+    }                                                                          \
+    static void id##_right(void *const *data, int64_t n, const rt__params *p)  \
+    {                                                                          \
+        const float *left = data[1], b = *(const float *)data[2];              \
+        const float P0 = (float)p->f[0];                                       \
+        float *out = data[0];                                                  \
+        (void)P0;                                                              \
+        RT_VECTORISE                                                           \
+        for (int64_t i = 0; i < n; i++) {                                      \
+            float a = left[i];                                                 \
+            out[i] = (float)(expr);                                            \
+        }                                                                      \
+    }
+
 #define INTS1(name, e)                                                         \
     LOOP1(k_##name##_u8, uint8_t, uint8_t, i, e)                                   \
     LOOP1(k_##name##_i32, int32_t, int32_t, i, e)                                  \
@@ -164,7 +191,8 @@ FLOAT_HELPERS(f64, double, fmod, floor, tanh)
     LOOP1(k_##name##_f64, double, uint8_t, f, ef)
 #define EW2(name, ei, ef, ed)                                                     \
     INTS2(name, ei)                                                             \
-    EW2F(name, ef, ed)
+    EW2F(name, ef, ed)                                                          \
+    LOOP2_SINGLE(k_##name, ef)
 #define EW2F(name, ef, ed)                                                       \
     LOOP2(k_##name##_f32, float, float, f, ef)                                      \
     LOOP2(k_##name##_f64, double, double, f, ed)
@@ -184,6 +212,8 @@ FLOAT_HELPERS(f64, double, fmod, floor, tanh)
 #undef EW2F
 #undef EW2I
 #undef EW2B
+
+LOOP2_SINGLE(k_div, a / b)
 
 /* sin and cos reduce their argument in float64, which holds up to a limit;
  * blocks with larger arguments go to libm. */
@@ -276,4 +306,28 @@ const rt__elementwise_table RT_ISA_NAME(elementwise) = {{
     [RT_EW_cos] = {FLOATS(cos)},
     ALL(isclose),
     ALL(where),
-}};
+}, {{
+#undef EW1
+#undef EW1F
+#undef EW1W
+#undef EW1B
+#undef EW2
+#undef EW2F
+#undef EW2I
+#undef EW2B
+#define EW1(name, e, f, d)
+#define EW1F(name, f, d)
+#define EW1W(name, f, d)
+#define EW1B(name, e, f)
+#define EW2(name, e, f, d) [RT_EW_##name] = k_##name##_left,
+#define EW2F(name, f, d)
+#define EW2I(name, e)
+#define EW2B(name, e, f)
+#include "runtime/ops/cpu/elementwise.def"
+    [RT_EW_div] = k_div_left,
+}, {
+#undef EW2
+#define EW2(name, e, f, d) [RT_EW_##name] = k_##name##_right,
+#include "runtime/ops/cpu/elementwise.def"
+    [RT_EW_div] = k_div_right,
+}}};

@@ -49,6 +49,8 @@ typedef enum rt__ew {
 
 typedef struct rt__elementwise_table {
     rt__elementwise_fn fn[RT_EW_COUNT][RT_DTYPE_COUNT];   /* NULL: none */
+    /* float32 where d[1] or d[2] is a single element; NULL: none */
+    rt__elementwise_fn single[2][RT_EW_COUNT];
 } rt__elementwise_table;
 RT_ISA_FAMILY(rt__elementwise_table, elementwise);
 
@@ -58,7 +60,17 @@ typedef struct rt__convert_table {
      * strides in bytes. */
     void (*transpose)(char *out, int64_t out_stride, const char *in,
                       int64_t in_stride, int rows, int columns, int size);
+    /* Copies past the caches, to memory that nobody reads soon. A fence has to
+     * follow before anybody else does: rt__stream_end. */
+    void (*stream)(char *out, const char *in, int64_t bytes);
 } rt__convert_table;
 RT_ISA_FAMILY(rt__convert_table, convert);
+
+static inline void rt__stream_end(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_sfence();
+#endif
+}
 
 #endif

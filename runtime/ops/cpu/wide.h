@@ -58,6 +58,25 @@ V_INLINE wide w_abs(wide x)
     return (wide)((wide_int)x & 0x7fffffff);
 }
 
+/* a * b + c, in one step where the machine has it. */
+V_INLINE wide w_fma(wide a, wide b, wide c)
+{
+#if defined(__AVX512F__)
+    return (wide)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__FMA__)
+    return (wide)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+    return a * b + c;
+#endif
+}
+
+/* The same with constants for b and c: a step of Horner's rule, or for c
+ * alone. */
+V_INLINE wide w_step(wide a, wide b, float c)
+{
+    return w_fma(a, b, w_all(c));
+}
+
 /* a > b ? a : b, b when either is NaN. */
 V_INLINE wide w_max(wide a, wide b)
 {
