@@ -68,6 +68,10 @@ extern PyTypeObject *py_Generator, *py_Node, *py_Module, *py_OpFunction;
 extern PyTypeObject *py_Dataset;
 
 #define py_is_tensor(o) PyObject_TypeCheck((PyObject *)(o), py_Tensor)
+/* A Tensor or Parameter itself: no subclass, no overridden operators. */
+#define py_is_plain(o)                                                         \
+    (Py_TYPE((PyObject *)(o)) == py_Tensor ||                                  \
+     Py_TYPE((PyObject *)(o)) == py_Parameter)
 #define py_is_module(o) PyObject_TypeCheck((PyObject *)(o), py_Module)
 #define PY_T(o) (((py_tensor *)(o))->t)
 #define PY_M(o) (((py_module *)(o))->m)
@@ -145,6 +149,8 @@ PyObject *py_from_borrowed(const rt_value *v);
 PyObject *py_wrap(rt_tensor *t);
 PyObject *py_wrap_as(rt_tensor *t, PyTypeObject *type);
 PyObject *py_wrap_borrowed(rt_tensor *t);
+/* Makes a tensor object known to the collector; it is when it gets attributes. */
+void py_track(PyObject *tensor);
 /* Any array-like object as a tensor, new reference: tensors as they are,
  * arrays shared where possible, numbers and nested lists copied. dtype:
  * RT_DTYPE_NONE lets the data decide. */

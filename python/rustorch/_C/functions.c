@@ -12,7 +12,8 @@ typedef struct op_function {
     PyObject_HEAD
     vectorcallfunc call;
     const rt_op *op;             /* the first of its name */
-    const rt_signature *sig;     /* of op; NULL when there are overloads */
+    const rt_signature *first;   /* of op */
+    const rt_signature *sig;     /* the same; NULL when there are overloads */
     const char *name;            /* as Python knows it */
     PyObject *module;            /* "rustorch" */
 } op_function;
@@ -101,8 +102,9 @@ PyObject *py_results(const rt_op *op, rt_value *r)
 PyObject *py_call_op(const rt_op *op, const rt_value *args, int nargs,
                      int64_t elements)
 {
-    rt_value r[RT_MAX_RESULTS] = {{0}};
-    rt_error err = {.code = RT_OK};
+    rt_value r[RT_MAX_RESULTS];
+    rt_error err;
+    rt_error_clear(&err);
     py_unlocked u = py_unlock(elements >= PY_BIG);
     rt_status status = rt_call(op, args, nargs, r, &err);
     py_lock(u);
@@ -172,7 +174,8 @@ PyObject *py_call_named(const rt_op *op, PyObject *self,
     const char *keys[RT_MAX_ARGS];
     rt_value r[RT_MAX_RESULTS] = {{0}};
     py_scratch s;
-    rt_error err = {.code = RT_OK};
+    rt_error err;
+    rt_error_clear(&err);
     Py_ssize_t nkw = names ? PyTuple_GET_SIZE(names) : 0;
     PyObject *out = NULL;
     int npos = 0, nnamed = 0;
@@ -214,36 +217,103 @@ done:
     return out;
 }
 
-/* The common call: no keywords, no overloads, and each argument of the very
- * kind that the schema wants. Returns false when the general way is needed. */
-static bool plain(const rt_signature *sig, PyObject *const *args, Py_ssize_t n,
-                  rt_value *v, int64_t *elements)
+/* --- the common call ------------------------------------------------------------------
+ * No keywords, and each argument of the very kind that the (first) schema
+ * wants, which is then the one to take. */
+
+typedef struct plain_call {
+    rt_value v[RT_MAX_ARGS];
+    int64_t ints[RT_MAX_DIMS];
+    int nints;
+    int64_t elements;
+} plain_call;
+
+static bool exact_int(PyObject *o, int64_t *out)
 {
-    if (n > sig->npositional) {
+    int overflow = 1;
+    if (PyLong_CheckExact(o)) {
+        *out = PyLong_AsLongLongAndOverflow(o, &overflow);
+    }
+    return !overflow;
+}
+
+static bool exact_ints(plain_call *c, PyObject *const *items, Py_ssize_t n,
+                       rt_value *v)
+{
+    int64_t *ints = c->ints + c->nints;
+    if (n > RT_MAX_DIMS - c->nints) {
         return false;
     }
     for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *o = args[i];
-        rt_type type = sig->params[i].type;
-        if (type == RT_T_TENSOR && py_is_tensor(o)) {
-            v[i] = RT_V_TENSOR(PY_T(o));
-            *elements += rt_tensor_numel(PY_T(o));
-        } else if (type == RT_T_INT && PyLong_CheckExact(o)) {
-            v[i] = RT_V_INT(PyLong_AsLongLong(o));
-        } else if (type == RT_T_FLOAT && PyFloat_CheckExact(o)) {
-            v[i] = RT_V_FLOAT(PyFloat_AS_DOUBLE(o));
-        } else if (type == RT_T_BOOL && PyBool_Check(o)) {
-            v[i] = RT_V_BOOL(o == Py_True);
-        } else {
+        if (!exact_int(items[i], &ints[i])) {
             return false;
         }
     }
-    for (Py_ssize_t i = n; i < sig->nparams; i++) {
-        if (!sig->params[i].has_default) {
-            return false;   /* the general way says which one is missing */
+    c->nints += (int)n;
+    *v = RT_V_INTS(ints, n);
+    return true;
+}
+
+/* An int[]: a tuple, all ints that are left, or one. Returns how many arguments
+ * it takes, 0 when the general way is needed. */
+static Py_ssize_t plain_ints(plain_call *c, bool last, PyObject *const *args,
+                             Py_ssize_t n, rt_value *v)
+{
+    Py_ssize_t taken = PyTuple_Check(args[0]) || !last ? 1 : n;
+    bool good = PyTuple_Check(args[0])
+                    ? exact_ints(c, ((PyTupleObject *)args[0])->ob_item,
+                                 PyTuple_GET_SIZE(args[0]), v)
+                    : exact_ints(c, args, taken, v);
+    return good ? taken : 0;
+}
+
+static bool plain_value(plain_call *c, const rt_param *p, PyObject *o,
+                        rt_value *v)
+{
+    if (p->type == RT_T_TENSOR && py_is_tensor(o)) {
+        *v = RT_V_TENSOR(PY_T(o));
+        c->elements += rt_tensor_numel(PY_T(o));
+    } else if (p->type == RT_T_INT && PyLong_CheckExact(o)) {
+        *v = RT_V_INT(0);
+        return exact_int(o, &v->i);
+    } else if (p->type == RT_T_FLOAT && PyFloat_CheckExact(o)) {
+        *v = RT_V_FLOAT(PyFloat_AS_DOUBLE(o));
+    } else if (p->type == RT_T_BOOL && PyBool_Check(o)) {
+        *v = RT_V_BOOL(o == Py_True);
+    } else if (p->optional && o == Py_None) {
+        *v = RT_NONE;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* How many values there are, 0 when the general way is needed. */
+static int plain(plain_call *c, const rt_signature *sig, PyObject *const *args,
+                 Py_ssize_t n)
+{
+    int i = 0;
+    c->nints = 0;
+    c->elements = 0;
+    for (Py_ssize_t taken = 0, more; taken < n; taken += more, i++) {
+        const rt_param *p = &sig->params[i];
+        if (i >= sig->npositional) {
+            return 0;
+        }
+        more = p->type == RT_T_INTS && args[taken] != Py_None
+                   ? plain_ints(c, i == sig->npositional - 1, args + taken,
+                                n - taken, &c->v[i])
+                   : plain_value(c, p, args[taken], &c->v[i]);
+        if (!more) {
+            return 0;
         }
     }
-    return !PyErr_Occurred();
+    for (int k = i; k < sig->nparams; k++) {
+        if (!sig->params[k].has_default) {
+            return 0;   /* the general way says which one is missing */
+        }
+    }
+    return i;
 }
 
 static PyObject *call(PyObject *self, PyObject *const *args, size_t nargsf,
@@ -251,11 +321,11 @@ static PyObject *call(PyObject *self, PyObject *const *args, size_t nargsf,
 {
     const op_function *f = (const op_function *)self;
     Py_ssize_t n = PyVectorcall_NARGS(nargsf);
-    if (f->sig && !names) {
-        rt_value v[RT_MAX_ARGS];
-        int64_t elements = 0;
-        if (plain(f->sig, args, n, v, &elements)) {
-            return py_call_op(f->op, v, (int)n, elements);
+    if (n && !names && py_is_plain(args[0])) {
+        plain_call c;
+        int count = plain(&c, f->first, args, n);
+        if (count) {
+            return py_call_op(f->op, c.v, count, c.elements);
         }
     }
     return py_call_named(f->op, NULL, args, n, names);
@@ -399,7 +469,8 @@ static PyObject *new_function(const rt_op *op, const char *name)
     if (f) {
         f->call = call;
         f->op = op;
-        f->sig = rt_op_overload(op) ? NULL : rt_op_signature(op);
+        f->first = rt_op_signature(op);
+        f->sig = rt_op_overload(op) ? NULL : f->first;
         f->name = name;
         f->module = PyUnicode_InternFromString("rustorch");
     }

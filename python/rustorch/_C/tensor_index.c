@@ -124,11 +124,64 @@ static int parse(items *x, PyObject *key)
     return 0;
 }
 
+/* --- one int, one slice --------------------------------------------------------- */
+
+static bool exact(PyObject *o, int64_t *out)
+{
+    int overflow = 1;
+    if (PyLong_CheckExact(o)) {
+        *out = PyLong_AsLongLongAndOverflow(o, &overflow);
+    }
+    return !overflow;
+}
+
+/* A bound of a slice: an int, or None. */
+static bool exact_bound(PyObject *o, rt_value *v)
+{
+    *v = RT_NONE;
+    if (o == Py_None) {
+        return true;
+    }
+    *v = RT_V_INT(0);
+    return exact(o, &v->i);
+}
+
+/* t[i] and t[a:b], the common keys, as the one op that they are. Returns the
+ * number of arguments, 0 when the general way is needed. */
+static int one_item(const rt_op **op, rt_value *v, PyObject *key)
+{
+    static const rt_op *select_op, *slice_op;
+    v[1] = RT_V_INT(0);
+    if (PyLong_CheckExact(key)) {
+        *op = select_op = select_op ? select_op : py_op("select");
+        v[2] = RT_V_INT(0);
+        return *op && exact(key, &v[2].i) ? 3 : 0;
+    }
+    if (!PySlice_Check(key)) {
+        return 0;
+    }
+    PySliceObject *s = (PySliceObject *)key;
+    *op = slice_op = slice_op ? slice_op : py_op("slice");
+    if (!*op || s->step != Py_None || !exact_bound(s->start, &v[2]) ||
+        !exact_bound(s->stop, &v[3]) ||
+        (s->start == Py_None && s->stop == Py_None)) {
+        return 0;
+    }
+    return 4;
+}
+
 PyObject *py_tensor_subscript(PyObject *self, PyObject *key)
 {
     items x;
     rt_tensor *out = NULL;
-    rt_error err = {.code = RT_OK};
+    rt_error err;
+    rt_value v[4] = {RT_V_TENSOR(PY_T(self))};
+    const rt_op *op;
+    int n = rt_tensor_ndim(PY_T(self)) ? one_item(&op, v, key) : 0;
+    if (n) {
+        return py_call_op(op, v, n, 0);
+    }
+    rt_error_clear(&err);
     if (parse(&x, key) < 0) {
         dispose(&x);
         return NULL;

@@ -161,7 +161,14 @@ static PyObject *get_priority(PyObject *o, void *unused)
 
 static PyObject *get_dict(PyObject *o, void *unused)
 {
+    py_track(o);
     return PyObject_GenericGetDict(o, NULL);
+}
+
+static int set_dict(PyObject *o, PyObject *dict, void *unused)
+{
+    py_track(o);
+    return PyObject_GenericSetDict(o, dict, NULL);
 }
 
 PyGetSetDef py_tensor_getset[] = {
@@ -184,7 +191,7 @@ PyGetSetDef py_tensor_getset[] = {
     {"is_quantized", get_false, NULL, "Always False.", NULL},
     {"_version", get_version, NULL, "How often it was written in place.", NULL},
     {"__array_priority__", get_priority, NULL, NULL, NULL},
-    {"__dict__", get_dict, PyObject_GenericSetDict, NULL, NULL},
+    {"__dict__", get_dict, set_dict, NULL, NULL},
     {0}};
 
 /* --- repr --------------------------------------------------------------------- */
@@ -283,7 +290,8 @@ static PyObject *element_size(PyObject *o, PyObject *unused)
 static PyObject *item(PyObject *o, PyObject *unused)
 {
     rt_value v;
-    rt_error err = {.code = RT_OK};
+    rt_error err;
+    rt_error_clear(&err);
     return rt_tensor_item(&v, PY_T(o), &err) == RT_OK ? py_from_value(&v)
                                                       : py_raise(&err);
 }

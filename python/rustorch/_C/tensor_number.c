@@ -40,17 +40,26 @@ static int operand(py_scratch *s, PyObject *o, rt_value *v)
     return 1;
 }
 
-static PyObject *binary(int which, PyObject *a, PyObject *b)
+/* Two tensors, the common case: from here to the runtime in one hop. */
+static PyObject *pair(const rt_op *op, rt_tensor *a, rt_tensor *b)
+{
+    const rt_value v[2] = {RT_V_TENSOR(a), RT_V_TENSOR(b)};
+    if (rt_tensor_numel(a) + rt_tensor_numel(b) >= PY_BIG) {
+        return py_call_op(op, v, 2, PY_BIG);
+    }
+    rt_value r[RT_MAX_RESULTS];
+    rt_error err;
+    rt_error_clear(&err);
+    return rt_call(op, v, 2, r, &err) == RT_OK ? py_wrap(r[0].t)
+                                               : py_raise(&err);
+}
+
+static __attribute__((noinline)) PyObject *mixed(int which, PyObject *a,
+                                                 PyObject *b)
 {
     py_scratch s;
     rt_value v[2];
     PyObject *out = NULL;
-    if (Py_TYPE(a) == py_Tensor && Py_TYPE(b) == py_Tensor && ops[which]) {
-        v[0] = RT_V_TENSOR(PY_T(a));   /* the common case */
-        v[1] = RT_V_TENSOR(PY_T(b));
-        return py_call_op(ops[which], v, 2, rt_tensor_numel(v[0].t) +
-                                                rt_tensor_numel(v[1].t));
-    }
     PY_SCRATCH_INIT(&s);
     int bad = operand(&s, a, &v[0]);
     bad = bad ? bad : operand(&s, b, &v[1]);
@@ -61,6 +70,13 @@ static PyObject *binary(int which, PyObject *a, PyObject *b)
     }
     py_scratch_dispose(&s);
     return out;
+}
+
+static inline PyObject *binary(int which, PyObject *a, PyObject *b)
+{
+    return py_is_plain(a) && py_is_plain(b) && ops[which]
+               ? pair(ops[which], PY_T(a), PY_T(b))
+               : mixed(which, a, b);
 }
 
 static PyObject *unary(int which, PyObject *a)
@@ -138,7 +154,8 @@ PyObject *py_tensor_richcompare(PyObject *a, PyObject *b, int op)
 /* The one element; a one-element tensor of any shape will do. */
 static int item(PyObject *self, rt_value *v)
 {
-    rt_error err = {.code = RT_OK};
+    rt_error err;
+    rt_error_clear(&err);
     if (rt_tensor_item(v, PY_T(self), &err) != RT_OK) {
         py_raise(&err);
         return -1;

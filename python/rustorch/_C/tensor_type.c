@@ -70,13 +70,11 @@ PyObject *py_wrap_as(rt_tensor *t, PyTypeObject *type)
         rt_release(t);
         return Py_NewRef((PyObject *)o);
     }
-    if (type == py_Tensor && nspare) {
+    if (type == py_Tensor && nspare) {   /* no attributes: in no cycle */
         o = spare[--nspare];
         _Py_NewReference((PyObject *)o);
         ((uintptr_t *)o)[-1] &= ~(uintptr_t)1;
-        o->dict = o->weak = NULL;
         bind(o, t);
-        PyObject_GC_Track(o);
         return (PyObject *)o;
     }
     o = (py_tensor *)type->tp_alloc(type, 0);
@@ -86,6 +84,19 @@ PyObject *py_wrap_as(rt_tensor *t, PyTypeObject *type)
     }
     bind(o, t);
     return (PyObject *)o;
+}
+
+void py_track(PyObject *tensor)
+{
+    if (!PyObject_GC_IsTracked(tensor)) {
+        PyObject_GC_Track(tensor);
+    }
+}
+
+static int set_attribute(PyObject *self, PyObject *name, PyObject *value)
+{
+    py_track(self);
+    return PyObject_GenericSetAttr(self, name, value);
 }
 
 PyObject *py_wrap(rt_tensor *t)
@@ -128,10 +139,33 @@ static void let_go(py_tensor *o)
     }
 }
 
+/* No attributes, no weak references, nothing to finalise. */
+static bool is_bare(const py_tensor *o, const PyTypeObject *type)
+{
+    return type == py_Tensor && !o->dict && !o->weak &&
+           !PyObject_GC_IsTracked((PyObject *)o);
+}
+
+/* The object's last breath, when nothing hangs on it any more. */
+static void let_die(py_tensor *o, PyTypeObject *type)
+{
+    let_go(o);
+    if (type == py_Tensor && nspare < KEEP) {
+        spare[nspare++] = o;   /* with its reference to the type */
+        return;
+    }
+    type->tp_free(o);
+    Py_DECREF(type);
+}
+
 static void dealloc(PyObject *self)
 {
     py_tensor *o = (py_tensor *)self;
     PyTypeObject *type = Py_TYPE(self);
+    if (is_bare(o, type)) {
+        let_die(o, type);
+        return;
+    }
     if (type == py_Tensor || type == py_Parameter) {
         if ((o->dict || o->weak || type == py_Parameter) &&
             PyObject_CallFinalizerFromDealloc(self) < 0) {
@@ -143,13 +177,7 @@ static void dealloc(PyObject *self)
         PyObject_ClearWeakRefs(self);
     }
     Py_CLEAR(o->dict);
-    let_go(o);
-    if (type == py_Tensor && nspare < KEEP) {
-        spare[nspare++] = o;   /* with its reference to the type */
-        return;
-    }
-    type->tp_free(self);
-    Py_DECREF(type);
+    let_die(o, type);
 }
 
 static int traverse(PyObject *self, visitproc visit, void *arg)
@@ -319,7 +347,7 @@ static PyType_Slot own_slots[] = {
     {Py_tp_clear, clear}, {Py_tp_members, members},
     {Py_tp_methods, py_tensor_methods}, {Py_tp_getset, py_tensor_getset},
     {Py_tp_repr, py_tensor_repr}, {Py_tp_richcompare, py_tensor_richcompare},
-    {Py_tp_hash, identity_hash},
+    {Py_tp_hash, identity_hash}, {Py_tp_setattro, set_attribute},
     {Py_mp_length, length}, {Py_mp_subscript, py_tensor_subscript},
     {Py_mp_ass_subscript, py_tensor_ass_subscript},
     {Py_sq_contains, contains}, {Py_tp_iter, iterate},
