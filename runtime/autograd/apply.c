@@ -4,6 +4,8 @@
  */
 #include "runtime/autograd/engine.h"
 
+#include "runtime/ops/plain.h"
+
 #include <string.h>
 
 /* --- saved values -------------------------------------------------------------- */
@@ -292,16 +294,9 @@ static rt_status apply_custom(rt__run *run, rt_node *n, rt_tensor *const *grads,
     return c.status;
 }
 
-rt_status rt__node_apply(rt__run *run, rt_node *n, rt_tensor *const *grads,
-                         const bool *needs, rt_tensor **out)
-{
-    if (n->kind == RT_NODE_CUSTOM) {
-        return apply_custom(run, n, grads, out);
-    }
-    return apply_op(run, n, grads[0], needs, out);
-}
-
-/* --- sums ------------------------------------------------------------------------- */
+/* --- plain nodes ------------------------------------------------------------------
+ * Operands, result and gradient have one shape and dtype and are contiguous: the
+ * formulas of the commonest rules, without calling ops. */
 
 /* Nobody else can see t or its memory. */
 static bool sole_owner(const rt_tensor *t)
@@ -309,6 +304,114 @@ static bool sole_owner(const rt_tensor *t)
     return atomic_load(&t->refs) == 1 && atomic_load(&t->storage->refs) == 1
            && (t->flags & RT_F_CONTIGUOUS)
            && !(t->flags & (RT_F_REQUIRES_GRAD | RT_F_READONLY));
+}
+
+/* t and g can go straight to a loop. */
+static inline bool plain_with(const rt_tensor *t, const rt_tensor *g)
+{
+    return (t->flags & RT_F_CONTIGUOUS) && t->dtype == g->dtype
+           && t->numel == g->numel;
+}
+
+/* out = ew(g, t); in g's own memory when this is the last use of it. */
+static rt_status into_slot(rt_tensor **out, rt__ew ew, rt_tensor *g,
+                           const rt_tensor *t, bool last, rt_error *err)
+{
+    rt_status s = RT_OK;
+    if (last && sole_owner(g)) {
+        *out = rt_retain(g);
+    } else {
+        s = rt__tensor_beside(out, g, err);
+    }
+    if (s == RT_OK) {
+        rt__plain_run(ew, *out, g, t);
+    }
+    return s;
+}
+
+static rt_status plain_mul(rt_node *n, rt_tensor *g, const bool *needs,
+                           rt_tensor **out, rt_error *err)
+{
+    rt_status s = RT_OK;
+    if (needs[1]) {
+        s = into_slot(&out[1], RT_EW_mul, g, n->args[0].t, !needs[0], err);
+    }
+    if (needs[0] && s == RT_OK) {
+        s = into_slot(&out[0], RT_EW_mul, g, n->args[1].t, true, err);
+    }
+    return s;
+}
+
+static rt_status plain_sub(rt_tensor *g, const bool *needs, rt_tensor **out,
+                           rt_error *err)
+{
+    if (needs[0]) {
+        out[0] = rt_retain(g);
+    }
+    return needs[1] ? into_slot(&out[1], RT_EW_neg, g, g, !needs[0], err)
+                    : RT_OK;
+}
+
+/* Whether the node was done here; *s tells how it went. */
+static bool apply_plain(rt__run *run, rt_node *n, rt_tensor *g,
+                        const bool *needs, rt_tensor **out, rt_status *s)
+{
+    if (run->create_graph || !rt__is_plain(g) ||
+        g->dtype != n->likes[0].dtype || !fits(g, &n->likes[0])) {
+        return false;   /* hooks may give anything */
+    }
+    for (int i = 0; i < n->nsaved; i++) {
+        if (!plain_with(n->saved[i].tensor, g)) {
+            return false;
+        }
+    }
+    switch (n->op->id) {
+    case RT_OP_mul:
+    case RT_OP_add:
+    case RT_OP_sub:
+        break;
+    default:
+        return false;
+    }
+    *s = check_saved(n, run->err);
+    if (*s != RT_OK) {
+        return true;
+    }
+    if (n->op->id == RT_OP_mul) {
+        *s = plain_mul(n, g, needs, out, run->err);
+    } else if (n->op->id == RT_OP_sub) {
+        *s = plain_sub(g, needs, out, run->err);
+    } else {
+        for (int i = 0; i < 2; i++) {
+            out[i] = needs[i] ? rt_retain(g) : NULL;
+        }
+    }
+    return true;
+}
+
+rt_status rt__node_apply(rt__run *run, rt_node *n, rt_tensor *const *grads,
+                         const bool *needs, rt_tensor **out)
+{
+    rt_status s;
+    if (n->kind == RT_NODE_CUSTOM) {
+        return apply_custom(run, n, grads, out);
+    }
+    if (n->plain && apply_plain(run, n, grads[0], needs, out, &s)) {
+        return s;
+    }
+    return apply_op(run, n, grads[0], needs, out);
+}
+
+/* --- sums ------------------------------------------------------------------------- */
+
+/* a += b in a's memory; in one step where they are a plain pair. */
+static rt_status add_to(rt_tensor *a, rt_tensor *b, rt_error *err)
+{
+    if (rt__is_plain(a) && (b->flags & RT_F_CONTIGUOUS) && rt__is_pair(a, b)) {
+        rt__plain_run(RT_EW_add, a, a, b);
+        return RT_OK;
+    }
+    return rt__op0(RT_OP_add_, err, 2, RT_V_TENSOR(a), RT_V_TENSOR(b));
 }
 
 rt_status rt__grad_add(rt_tensor **sum, rt_tensor *grad, bool create_graph,
@@ -325,7 +428,7 @@ rt_status rt__grad_add(rt_tensor **sum, rt_tensor *grad, bool create_graph,
         b = *sum;
     }
     if (!create_graph && sole_owner(a)) {
-        s = rt__op0(RT_OP_add_, err, 2, RT_V_TENSOR(a), RT_V_TENSOR(b));
+        s = add_to(a, b, err);
         total = rt_retain(a);
     } else {
         s = rt__op1(RT_OP_add, &total, err, 2, RT_V_TENSOR(a), RT_V_TENSOR(b));

@@ -68,6 +68,26 @@ static rt__task *heap_pop(rt__stack *heap)
     return top;
 }
 
+static rt_status make_ready(rt__run *run, rt__task *t)
+{
+    if (!run->next) {
+        run->next = t;
+        return RT_OK;
+    }
+    return heap_push(&run->ready, t, run->err);
+}
+
+/* The youngest of all that are ready, or NULL. */
+static rt__task *take_ready(rt__run *run)
+{
+    rt__task *t = run->next;
+    if (run->ready.count && (!t || age(&run->ready, 0) > t->node->seq)) {
+        return heap_pop(&run->ready);
+    }
+    run->next = NULL;
+    return t;
+}
+
 /* --- tasks -------------------------------------------------------------------- */
 
 static rt__task *task_of(const rt__run *run, const rt_node *n)
@@ -119,6 +139,16 @@ static void task_dispose(rt__task *t)
     }
 }
 
+/* The node has run, and its gradients are gone. */
+static void task_finish(rt__task *t)
+{
+    t->node->task = t->outer;
+    t->done = true;
+    if (t->grads != &t->one) {
+        rt_free(t->grads);
+    }
+}
+
 /* Nodes forget their tasks before any gradient is let go: what is freed with a
  * gradient may be the last holder of a node. */
 static void run_dispose(rt__run *run)
@@ -128,6 +158,9 @@ static void run_dispose(rt__run *run)
             rt__task *chunk = run->chunks.items[i];
             size_t n = i + 1 < run->chunks.count ? CHUNK : run->used;
             for (size_t k = 0; k < n; k++) {
+                if (chunk[k].done) {
+                    continue;
+                }
                 if (step == 0) {
                     chunk[k].node->task = chunk[k].outer;
                 } else {
@@ -268,7 +301,7 @@ static rt_status arrive(rt__run *run, rt__edge *edge, rt_tensor *grad)
         return s;
     }
     return edge->node->kind == RT_NODE_LEAF
-               ? run_leaf(run, t) : heap_push(&run->ready, t, run->err);
+               ? run_leaf(run, t) : make_ready(run, t);
 }
 
 static bool has_grad(const rt__task *t)
@@ -322,6 +355,9 @@ static rt_status step(rt__run *run, rt__task *t, bool *needs, rt_tensor **out)
         } else {
             rt_release(grad);
         }
+    }
+    if (s == RT_OK) {
+        task_finish(t);
     }
     return s;
 }
@@ -419,7 +455,7 @@ static rt_status set_off(rt__run *run, const rt__edge *root)
     }
     t->queued = true;
     return root->node->kind == RT_NODE_LEAF
-               ? run_leaf(run, t) : heap_push(&run->ready, t, run->err);
+               ? run_leaf(run, t) : make_ready(run, t);
 }
 
 static rt_status run_all(rt__run *run, const rt__edge *roots,
@@ -433,8 +469,8 @@ static rt_status run_all(rt__run *run, const rt__edge *roots,
     for (int i = 0; i < n && s == RT_OK; i++) {
         s = set_off(run, &roots[i]);
     }
-    while (s == RT_OK && run->ready.count) {
-        s = run_node(run, heap_pop(&run->ready));
+    for (rt__task *t; s == RT_OK && (t = take_ready(run));) {
+        s = run_node(run, t);
     }
     return s;
 }

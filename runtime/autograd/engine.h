@@ -19,6 +19,7 @@ typedef struct rt__task {
     int deps;                 /* consumers that have not run */
     bool wanted;              /* a gradient asked for lies here or behind */
     bool target, walked, queued;
+    bool done;                /* the node forgot it, its gradients are gone */
     rt_tensor *one, **grads;  /* by output; &one when there is only one */
 } rt__task;
 
@@ -36,7 +37,8 @@ struct rt__run {
     bool retain, create_graph, collecting;
     rt__stack chunks;         /* of tasks */
     size_t used;              /* tasks in the last chunk */
-    rt__stack ready;          /* heap, the youngest node on top */
+    rt__stack ready;          /* heap, the youngest node on top, */
+    rt__task *next;           /* but for one: a chain needs no heap */
     rt__target *targets;      /* of rt_gradients, by input */
     rt_tensor **captured;
     int ntargets;

@@ -176,10 +176,19 @@ rt_tensor *rt_node_variable(const rt_node *n)
 
 /* --- what a tensor carries -------------------------------------------------- */
 
+_Static_assert(sizeof(rt__meta) <= RT_META_BYTES, "rt__meta outgrew its room");
+
+/* The room behind t, if it has some. */
+static inline rt__meta *meta_room(rt_tensor *t)
+{
+    return t->flags & RT_F_ROOMY ? (rt__meta *)(t + 1) : NULL;
+}
+
 rt__meta *rt__meta_of(rt_tensor *t)
 {
     if (!t->meta) {
-        rt__meta *m = rt_alloc(sizeof *m);
+        rt__meta *m = meta_room(t);
+        m = m ? m : rt_alloc(sizeof *m);
         if (m) {
             memset(m, 0, sizeof *m);
         }
@@ -202,7 +211,7 @@ static void free_meta(rt_tensor *t)
     rt_release(m->grad);
     rt_release(m->base);
     rt_free(m->leaf);
-    if (!n || m != &n->own) {
+    if (m != meta_room(t) && (!n || m != &n->own)) {
         rt_free(m);
     }
     rt_node_release(n);
@@ -238,12 +247,13 @@ static rt__meta *meta_beside(rt_tensor *t, rt_node *n)
         return t->meta = &n->own;
     }
     if (m && m->grad_fn && m == &m->grad_fn->own) {
-        rt__meta *heap = rt_alloc(sizeof *heap);
-        if (heap) {
-            *heap = *m;
-            t->meta = heap;
+        rt__meta *other = meta_room(t);
+        other = other ? other : rt_alloc(sizeof *other);
+        if (other) {
+            *other = *m;
+            t->meta = other;
         }
-        return heap;
+        return other;
     }
     return rt__meta_of(t);
 }

@@ -102,11 +102,12 @@ static inline void header_init(rt_tensor *t, rt_dtype dtype)
 
 static rt_tensor *header_new(rt_dtype dtype, int ndim)
 {
-    rt_tensor *t = rt_alloc(sizeof *t);
+    rt_tensor *t = rt_alloc(sizeof *t + RT_META_BYTES);
     if (!t) {
         return NULL;
     }
     header_init(t, dtype);
+    t->flags = RT_F_ROOMY;
     if (!make_room(t, ndim)) {
         rt_free(t);
         return NULL;
@@ -189,7 +190,7 @@ static rt_tensor *apart_new(rt_dtype dtype, int ndim, size_t bytes)
     }
     t->storage = s;
     t->data = s->data;
-    t->flags = RT_F_CONTIGUOUS;
+    t->flags |= RT_F_CONTIGUOUS;
     return t;
 }
 

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 #define RT_INLINE_DIMS 6
+#define RT_META_BYTES 64      /* behind a header that has a block of its own */
 
 /* One cache line. */
 typedef struct rt__storage {
@@ -38,6 +39,7 @@ enum {
     RT_F_UNTRACKED = 64,      /* a view made where nothing is recorded */
     RT_F_JOINED = 128,        /* lies behind its first storage, in one block */
     RT_F_LODGED = 256,        /* lies in a block of autograd's */
+    RT_F_ROOMY = 512,         /* has RT_META_BYTES of room behind it */
 };
 
 struct rt__meta;              /* runtime/autograd/graph.h */
