@@ -93,6 +93,8 @@ static void welcome(kernel_iopub *io)
     while ((kind = jp_upstream_take(io->xpub, topic, &size)) != JP_UP_NONE) {
         json_t *name = kind == JP_UP_SUBSCRIBED ? json_stringn(topic, size)
                                                 : NULL;
+        io->outlet.subscribers += (kind == JP_UP_SUBSCRIBED) -
+                                  (kind == JP_UP_UNSUBSCRIBED);
         if (!name) {
             continue;   /* an unsubscription, or no UTF-8 */
         }

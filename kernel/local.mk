@@ -23,6 +23,7 @@ libkernel_la_SOURCES = \
 	%reldir%/router.c %reldir%/router.h \
 	%reldir%/scene.c %reldir%/scene.h \
 	%reldir%/shell.c %reldir%/shell.h \
+	%reldir%/spill.c %reldir%/spill.h \
 	%reldir%/stream.c %reldir%/stream.h \
 	%reldir%/supervise.c %reldir%/supervise.h \
 	%reldir%/twin.c %reldir%/twin.h \

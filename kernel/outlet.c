@@ -4,10 +4,11 @@
 #include "kernel/outlet.h"
 
 #include "kernel/log.h"
+#include "kernel/protocol/channel.h"
 
 #include <stdlib.h>
 
-enum { FULL_BYTES = 8 * 1024 * 1024, DEAD_MS = 10000 };
+enum { ROOM = 8 << 20, MOST = 1 << 30, DEAD_MS = 10000 };
 
 struct kernel_waiting {
     jp_packet *packet;
@@ -17,7 +18,8 @@ struct kernel_waiting {
 
 void kernel_outlet_init(kernel_outlet *o, void *socket)
 {
-    *o = (kernel_outlet){.socket = socket, .progress = kernel_now()};
+    *o = (kernel_outlet){.socket = socket, .progress = kernel_now(),
+                         .room = ROOM, .most = MOST};
     o->last = &o->first;
 }
 
@@ -26,26 +28,19 @@ bool kernel_outlet_waits(const kernel_outlet *o)
     return o->first != NULL;
 }
 
-bool kernel_outlet_full(const kernel_outlet *o)
+/* What is in memory counts as well: where no file can be had it is all. */
+static bool crowded(const kernel_outlet *o)
 {
-    return o->bytes > FULL_BYTES && !o->truncating;
+    return kernel_spill_bytes(&o->file) > o->most || o->bytes > 2 * o->room;
 }
 
-void kernel_outlet_add(kernel_outlet *o, jp_packet *packet, bool stream)
+bool kernel_outlet_full(const kernel_outlet *o)
 {
-    if (!packet) {
-        return;
-    }
-    if (!o->first && jp_packet_send(packet, o->socket)) {
-        o->progress = kernel_now();
-        jp_packet_free(packet);
-        return;
-    }
-    if (stream && o->truncating) {
-        o->lost += jp_packet_size(packet);
-        jp_packet_free(packet);
-        return;
-    }
+    return crowded(o) && !o->truncating;
+}
+
+static void append(kernel_outlet *o, jp_packet *packet, bool stream)
+{
     struct kernel_waiting *w = kernel_alloc(sizeof *w);
     w->packet = packet;
     w->stream = stream;
@@ -54,45 +49,106 @@ void kernel_outlet_add(kernel_outlet *o, jp_packet *packet, bool stream)
     o->last = &w->next;
 }
 
-static void remove_at(kernel_outlet *o, struct kernel_waiting **p)
+/* Into the file, once memory is full or older packets are there. */
+static bool spill(kernel_outlet *o, const jp_packet *packet, bool stream)
 {
-    struct kernel_waiting *w = *p;
-    *p = w->next;
-    if (!w->next) {
-        o->last = p;
+    size_t size;
+    const void *data = jp_packet_bytes(packet, &size);
+    return (o->bytes >= o->room || kernel_spill_bytes(&o->file)) &&
+           kernel_spill_add(&o->file, data, size, stream);
+}
+
+static bool send(kernel_outlet *o, const jp_packet *packet)
+{
+    bool sent = jp_packet_send(packet, o->socket);
+    if (sent) {
+        o->progress = kernel_now();
     }
+    return sent;
+}
+
+void kernel_outlet_add(kernel_outlet *o, jp_packet *packet, bool stream)
+{
+    if (!packet) {
+        return;
+    }
+    if (!o->first && send(o, packet)) {
+        jp_packet_free(packet);
+        return;
+    }
+    if (stream && o->truncating) {
+        o->lost += jp_packet_size(packet);
+        jp_packet_free(packet);
+    } else if (spill(o, packet, stream)) {
+        jp_packet_free(packet);
+    } else {
+        append(o, packet, stream);
+    }
+}
+
+static void remove_first(kernel_outlet *o)
+{
+    struct kernel_waiting *w = o->first;
+    o->first = w->next;
+    o->last = o->first ? o->last : &o->first;
     o->bytes -= jp_packet_size(w->packet);
     jp_packet_free(w->packet);
     free(w);
 }
 
-static void truncate_streams(kernel_outlet *o)
+/* From the file into memory, as much as has its place there. */
+static void refill(kernel_outlet *o)
 {
-    struct kernel_waiting **p = &o->first;
-    o->truncating = true;
-    while (*p) {
-        if ((*p)->stream) {
-            o->lost += jp_packet_size((*p)->packet);
-            remove_at(o, p);
-        } else {
-            p = &(*p)->next;
+    while (o->bytes < o->room && kernel_spill_bytes(&o->file)) {
+        bool stream;
+        void *data = kernel_spill_take(&o->file, &stream);
+        if (data) {
+            append(o, jp_packet_restore(data), stream);
         }
     }
-    kernel_log("a client takes no output for %d s: stream output is dropped "
-               "until it reads again",
-               DEAD_MS / 1000);
+}
+
+static void send_waiting(kernel_outlet *o)
+{
+    while (o->first && send(o, o->first->packet)) {
+        remove_first(o);
+        if (!o->first || o->bytes < o->room / 2) {
+            refill(o);
+        }
+    }
+}
+
+/* One subscriber reads nothing and the others shall not wait for it any
+ * longer. Once a packet has been dropped for want of room the socket passes
+ * that subscriber by, until it reads again. */
+static void pass_by(kernel_outlet *o)
+{
+    kernel_log("a client takes no output for %d s: the others get it without "
+               "waiting for that one", DEAD_MS / 1000);
+    jp_publisher_drops(o->socket, true);
+    if (send(o, o->first->packet)) {
+        remove_first(o);
+    }
+    jp_publisher_drops(o->socket, false);
+    refill(o);
+    send_waiting(o);
 }
 
 void kernel_outlet_push(kernel_outlet *o)
 {
-    while (o->first && jp_packet_send(o->first->packet, o->socket)) {
-        o->progress = kernel_now();
-        remove_at(o, &o->first);
+    send_waiting(o);
+    bool dead = o->first && kernel_now() - o->progress > DEAD_MS;
+    if (dead && o->subscribers > 1) {
+        pass_by(o);
+    } else if (dead && kernel_outlet_full(o)) {
+        o->truncating = true;
+        kernel_log("a client takes no output for %d s and %lld bytes wait for "
+                   "it: stream output is dropped until it reads again",
+                   DEAD_MS / 1000,
+                   (long long)kernel_spill_bytes(&o->file));
     }
-    if (!o->first) {
+    if (!crowded(o)) {
         o->truncating = false;
-    } else if (kernel_outlet_full(o) && kernel_now() - o->progress > DEAD_MS) {
-        truncate_streams(o);
     }
 }
 
@@ -105,7 +161,8 @@ size_t kernel_outlet_take_lost(kernel_outlet *o)
 
 void kernel_outlet_clear(kernel_outlet *o)
 {
+    kernel_spill_close(&o->file);
     while (o->first) {
-        remove_at(o, &o->first);
+        remove_first(o);
     }
 }

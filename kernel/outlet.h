@@ -3,25 +3,32 @@
  * outlet.h - packets on their way out of the XPUB socket, in order.
  *
  * The socket refuses instead of dropping when a subscriber is slow; packets
- * then wait here. Past a limit the outlet is "full": the publisher stops
- * reading from the compute process, whose prints then wait. When a subscriber
- * takes nothing for ten seconds while the outlet is full, stream packets (and
- * only these) are let go, and counted.
+ * then wait here: some megabytes in memory, more in a temporary file. When
+ * that is full too, the publisher stops reading from the compute process,
+ * whose prints then wait. When a subscriber takes nothing for ten seconds,
+ * then: if others wait for the same packets, they get them and it loses them;
+ * if the file is full, new stream packets (and only these) are let go, and
+ * counted.
  */
 #ifndef KERNEL_OUTLET_H
 #define KERNEL_OUTLET_H
 
 #include "kernel/protocol/wire.h"
+#include "kernel/spill.h"
 
 #include <stdint.h>
 
 typedef struct kernel_outlet {
     void *socket;
-    struct kernel_waiting *first, **last;
-    size_t bytes;          /* waiting */
+    struct kernel_waiting *first, **last;   /* older than the file's */
+    size_t bytes;          /* waiting in memory */
+    kernel_spill file;
+    size_t room;           /* bytes in memory from which on the file is used */
+    int64_t most;          /* bytes in the file from which on it is full */
     size_t lost;           /* stream bytes let go since the last report */
     int64_t progress;      /* when a packet left, ms */
-    bool truncating;
+    int subscribers;       /* the owner's to count */
+    bool truncating;       /* the file is full, its reader dead */
 } kernel_outlet;
 
 void kernel_outlet_init(kernel_outlet *o, void *socket);

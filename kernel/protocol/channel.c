@@ -55,7 +55,7 @@ static bool set_options(void *socket, jp_channel channel,
     if (!publishes) {
         return ok && set_int(socket, ZMQ_ROUTER_HANDOVER, 1);
     }
-    return ok && set_int(socket, ZMQ_XPUB_VERBOSE, 1) &&
+    return ok && set_int(socket, ZMQ_XPUB_VERBOSER, 1) &&
            set_int(socket, ZMQ_XPUB_NODROP, 1);
 }
 
@@ -166,9 +166,9 @@ jp_upstream jp_upstream_take(void *xpub, char topic[JP_TOPIC_MAX],
         const char *data = zmq_msg_data(&frame);
         size_t n = zmq_msg_size(&frame);
         kind = JP_UP_OTHER;
-        if (n >= 1 && n <= JP_TOPIC_MAX && data[0] == 1 &&
+        if (n >= 1 && n <= JP_TOPIC_MAX && data[0] <= 1 && data[0] >= 0 &&
             !zmq_msg_more(&frame)) {
-            kind = JP_UP_SUBSCRIBED;
+            kind = data[0] ? JP_UP_SUBSCRIBED : JP_UP_UNSUBSCRIBED;
             *size = n - 1;
             memcpy(topic, data + 1, n - 1);
             topic[n - 1] = '\0';
@@ -177,4 +177,9 @@ jp_upstream jp_upstream_take(void *xpub, char topic[JP_TOPIC_MAX],
     }
     zmq_msg_close(&frame);
     return kind;
+}
+
+void jp_publisher_drops(void *xpub, bool drops)
+{
+    set_int(xpub, ZMQ_XPUB_NODROP, !drops);
 }

@@ -43,6 +43,7 @@ void jp_poll(jp_poll_item *items, int n, int64_t timeout);
 typedef enum jp_upstream {
     JP_UP_NONE,
     JP_UP_SUBSCRIBED,
+    JP_UP_UNSUBSCRIBED,  /* or its connection ended */
     JP_UP_OTHER
 } jp_upstream;
 enum { JP_TOPIC_MAX = 1024 };
@@ -51,5 +52,8 @@ enum { JP_TOPIC_MAX = 1024 };
  * does everything that is no subscription. */
 jp_upstream jp_upstream_take(void *xpub, char topic[JP_TOPIC_MAX],
                              size_t *size);
+/* Whether a subscriber without room loses what is sent (no: jp_packet_send
+ * says that there is no room), from now on. */
+void jp_publisher_drops(void *xpub, bool drops);
 
 #endif

@@ -199,3 +199,20 @@ void jp_packet_free(jp_packet *p)
 {
     free(p);
 }
+
+const void *jp_packet_bytes(const jp_packet *p, size_t *size)
+{
+    *size = sizeof *p + p->size;
+    return p;
+}
+
+jp_packet *jp_packet_restore(void *bytes)
+{
+    jp_packet *p = bytes;
+    char *at = (char *)(p + 1);
+    for (int i = 0; i < p->nframes; i++) {
+        p->frames[i].data = at;
+        at += p->frames[i].size;
+    }
+    return p;
+}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A crash costs nothing but its cell: checkpoints, %undo, %checkpoints."""
 import os
+import pathlib
 import random
 import re
 import signal
@@ -24,6 +25,11 @@ def get(kernel, name):
 
 def twins(kernel):
     return [pid for pid in family(kernel.pid) if name_of(pid) == "rt-checkpoint" and alive(pid)]
+
+
+def started(pid):
+    """When, then its number: numbers begin again at some time."""
+    return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]), pid
 
 
 def wait_twins(kernel, count):
@@ -118,7 +124,7 @@ def test_a_dead_checkpoint_is_passed_over(kernel):
     kernel.run(cell("set", "older", 1))
     kernel.run(cell("set", "newer", 2))
     kernel.run("%checkpoints")
-    newest = max(twins(kernel))
+    newest = max(twins(kernel), key=started)
     msg_id = kernel.spin()
     os.kill(newest, signal.SIGKILL)
     wait_gone(newest)
@@ -354,7 +360,7 @@ def test_a_checkpoint_that_hangs_is_given_up_for_an_older_one(kernel):
     kernel.run(cell("set", "steady", 1))
     kernel.run(cell("set", "stuck", 2))
     kernel.run("%checkpoints")
-    newest = max(twins(kernel))
+    newest = max(twins(kernel), key=started)
     msg_id = kernel.spin()
     os.kill(newest, signal.SIGSTOP)
     os.kill(kernel.compute_pid(), signal.SIGSEGV)

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What only the stand-in can be told to do: raw output, exits, overflows, floods."""
+import json
 import os
+import pathlib
 import signal
+import subprocess
+import sys
+import time
 
 import pytest
 import zmq
@@ -100,6 +105,53 @@ def test_a_stopped_client_costs_the_others_nothing():
         assert types(k.outputs(msg_id))[-1] == "error"
     finally:
         k.close()
+
+
+READER = """
+import sys, zmq
+context = zmq.Context()
+sock = context.socket(zmq.SUB)
+sock.subscribe(b"")
+sock.connect(sys.argv[1])
+while True:
+    frames = sock.recv_multipart()
+    content = frames[frames.index(b"<IDS|MSG>") + 5]
+    sys.stdout.buffer.write(content + b"\\n")
+    sys.stdout.flush()
+"""
+
+
+def test_a_stopped_reader_gets_everything_in_order_when_it_goes_on(double, tmp_path):
+    """50,000 lines while a subscriber is stopped: another client gets them at
+    once, the front stays small, and the stopped one finds them all."""
+    size = resident(double.pid)
+    with open(tmp_path / "seen", "wb") as seen, subprocess.Popen(
+            [sys.executable, "-c", READER, f"tcp://127.0.0.1:{double.km.iopub_port}"],
+            stdout=seen) as reader:
+        try:
+            wait_until(lambda: (tmp_path / "seen").stat().st_size)
+            os.kill(reader.pid, signal.SIGSTOP)
+            want = "".join(f"line {i}\n" for i in range(50_000))
+            assert text(double.run("count 50000")[1]) == want
+            assert resident(double.pid) - size < 100 << 20
+            os.kill(reader.pid, signal.SIGCONT)
+            wait_until(lambda: b"line 49999\\n" in (tmp_path / "seen").read_bytes())
+        finally:
+            reader.kill()
+    contents = [json.loads(line) for line in (tmp_path / "seen").read_bytes().splitlines()]
+    assert "".join(c["text"] for c in contents if c.get("name") == "stdout") == want
+
+
+def resident(pid):
+    pages = pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def wait_until(condition):
+    deadline = time.time() + TIMEOUT
+    while not condition():
+        assert time.time() < deadline
+        time.sleep(0.02)
 
 
 def test_a_sigterm_between_cells_is_named_with_the_next(double):
