@@ -102,6 +102,9 @@ typedef struct rt_memory_stats {
 void rt_memory_read_stats(rt_memory_stats *out);
 /* Gives cached blocks back to the system. */
 void rt_memory_empty_cache(void);
+/* The most that may be taken from the system, cached blocks included; what
+ * would need more finds no memory. 0: no limit but the machine's. */
+void rt_memory_set_limit(int64_t bytes);
 /* Tests: the n-th allocation from now on fails (and only it); 0: none does. */
 void rt_memory_fail_after(int64_t n);
 
@@ -826,7 +829,8 @@ rt_status rt_chart_text(char **out, const rt_series *series, int n,
 rt_status rt_histogram(int64_t *counts, double *edges, int bins,
                        const rt_tensor *t, rt_error *err);
 /* [H, W], [H, W, 1|3|4] or [1|3, H, W]; floats in 0..1, uint8 in 0..255;
- * 2-d values of another range are scaled (viridis). `scale` enlarges. */
+ * 2-d values of another range are scaled (viridis). `scale` enlarges (fewer
+ * than 1: to about 192 pixels), to at most 16384 pixels a side. */
 rt_status rt_image_png(unsigned char **out, size_t *size, const rt_tensor *t,
                        int scale, rt_error *err);
 rt_status rt_tensor_html(char **out, const rt_tensor *t, rt_error *err);

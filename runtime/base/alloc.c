@@ -85,6 +85,7 @@ static size_t central_bytes, central_cap;
 /* Totals of what has been flushed; a thread flushes every FLUSH bytes, so the
  * peak is exact to FLUSH bytes a thread. */
 static atomic_llong bytes_now, bytes_peak, calls, fail_after;
+static atomic_llong held, limit;   /* from the system; at most, 0: no limit */
 enum { FLUSH = 256 << 10 };
 
 static inline void grow(_Atomic long long *share, long long by)
@@ -132,6 +133,7 @@ static int class_of(size_t bytes)
 
 static void unmap(block *b)
 {
+    atomic_fetch_sub_explicit(&held, (long long)b->size, memory_order_relaxed);
     if (b->mapped) {
         munmap(b->mapping, b->mapped);
     } else {
@@ -264,18 +266,17 @@ static block *fresh_mapped(int class, size_t size)
     return b;
 }
 
-/* Refuses what the machine cannot hold: mmap would promise it. */
+/* Refuses what the machine cannot hold (mmap would promise it), and what the
+ * limit forbids. */
 static bool beyond_memory(size_t size)
 {
-    return size > central_cap * 4;
+    long long most = atomic_load_explicit(&limit, memory_order_relaxed);
+    return size > central_cap * 4 ||
+           (most > 0 && (long long)size > most - atomic_load(&held));
 }
 
-static block *fresh(int class)
+static block *from_system(int class, size_t size)
 {
-    size_t size = class_bytes(class);
-    if (beyond_memory(size)) {
-        return NULL;
-    }
     if (CACHED && size >= HUGE_BLOCK) {
         return fresh_mapped(class, size);
     }
@@ -286,6 +287,21 @@ static block *fresh(int class)
     block *b = p;
     *b = (block){MAGIC, class, size, NULL, 0, NULL};
     return b;
+}
+
+static block *fresh(int class)
+{
+    size_t size = class_bytes(class);
+    block *b = beyond_memory(size) ? NULL : from_system(class, size);
+    if (b) {
+        atomic_fetch_add_explicit(&held, (long long)size, memory_order_relaxed);
+    }
+    return b;
+}
+
+void rt_memory_set_limit(int64_t bytes)
+{
+    atomic_store(&limit, bytes > 0 ? bytes : 0);
 }
 
 /* One block, and of a small class some more for the thread's magazine. */

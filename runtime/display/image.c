@@ -126,6 +126,12 @@ rt_status rt_image_png(unsigned char **out, size_t *size, const rt_tensor *t,
     if (scale < 1) {
         scale = (int)(larger < 128 ? 192 / larger : 1);
     }
+    if (scale > 16384 / larger) {
+        return rt_fail(err, RT_E_ARGUMENT,
+                       "imshow: a picture of %lld x %lld pixels at scale %d; "
+                       "expected at most 16384 pixels a side",
+                       (long long)p.height, (long long)p.width, scale);
+    }
     size_t width = (size_t)p.width * (size_t)scale;
     size_t height = (size_t)p.height * (size_t)scale;
     unsigned char *pixels = rt_alloc(width * height * 4), *png = NULL;

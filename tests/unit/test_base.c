@@ -54,6 +54,20 @@ CASE(the_nth_allocation_fails_when_asked)
     rt_free(c);
 }
 
+CASE(what_a_limit_forbids_is_refused_and_the_rest_goes_on)
+{
+    rt_memory_empty_cache();
+    rt_memory_set_limit((int64_t)64 << 20);
+    void *small = rt_alloc(1 << 20), *large = rt_alloc((size_t)80 << 20);
+    CHECK(small != NULL);
+    CHECK(large == NULL);
+    rt_memory_set_limit(0);
+    large = rt_alloc((size_t)80 << 20);
+    CHECK(large != NULL);
+    rt_free(large);
+    rt_free(small);
+}
+
 CASE(more_memory_than_the_machine_has_is_refused)
 {
     CHECK(rt_alloc((size_t)1 << 46) == NULL);

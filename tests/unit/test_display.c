@@ -140,6 +140,20 @@ CASE(pictures_are_png_and_other_shapes_are_refused)
     rt_release(t);
 }
 
+CASE(a_picture_of_more_pixels_than_a_size_can_count_is_refused)
+{
+    int64_t one[] = {1, 1};
+    unsigned char *png = NULL;
+    size_t size = 0;
+    rt_tensor *dot;
+    CHECK_OK(rt_tensor_new(&dot, RT_FLOAT32, 2, one, &err), err);
+    *(float *)rt_tensor_data(dot) = 1;
+    CHECK_FAILS(rt_image_png(&png, &size, dot, 1 << 30, &err), err,
+                RT_E_ARGUMENT);
+    CHECK_HAS(err.message, "at most 16384 pixels a side");
+    rt_release(dot);
+}
+
 CASE(progress_reads_as_tqdm_does)
 {
     char *text = NULL;

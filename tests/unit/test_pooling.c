@@ -90,6 +90,9 @@ CASE(windows_that_do_not_fit_are_refused)
             I(2));
     REFUSES(RT_E_ARGUMENT, "kernel_size must be at least 1", avg_pool2d, 2,
             T(x), I(0));
+    /* An empty list gave a stride of 0, and a division by it. */
+    REFUSES(RT_E_ARGUMENT, "kernel_size must be one number or two, got none",
+            max_pool2d, 2, T(x), RT_V_INTS(NULL, 0));
     REFUSES(RT_E_DTYPE, "int64", avg_pool2d, 2, T(i), I(2));
     DROP(x, m, i);
 }

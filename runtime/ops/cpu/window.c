@@ -6,8 +6,13 @@
 rt_status rt__pair_arg(int64_t pair[2], const rt__call *c, int i,
                        const char *name, int64_t least)
 {
-    if (!rt__arg_given(c, i) || c->a[i].count == 0) {
-        return RT_OK;
+    if (!rt__arg_given(c, i) || (c->a[i].count == 0 && pair[0] >= least)) {
+        return RT_OK;   /* the caller's default */
+    }
+    if (c->a[i].count == 0) {
+        return rt_fail(c->err, RT_E_ARGUMENT,
+                       "%s: %s must be one number or two, got none", c->name,
+                       name);
     }
     if (c->a[i].count > 2) {
         return rt_fail(c->err, RT_E_ARGUMENT,

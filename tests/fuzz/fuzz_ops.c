@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: MIT
+ * Fuzz target: calls of ops. The input chooses an op of the catalog and its
+ * arguments: shapes, dtypes, layouts, numbers. The same call on copies in C
+ * order must have the same status, dtypes, shapes, values and gradients; where
+ * a plain loop in double precision is easy the values are those of that loop.
+ * Values are compared only when the operands hold no extreme numbers.
+ */
+#include "tests/fuzz/bytes.h"
+
+#include "runtime/ops/op.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_TENSORS = 3 * RT_MAX_ARGS };
+#define MEMORY ((int64_t)256 << 20)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* One call and its twin, whose tensors lie in C order. */
+typedef struct call {
+    const rt_op *op;
+    const rt_signature *sig;
+    rt_value args[2][RT_MAX_ARGS], results[2][RT_MAX_RESULTS];
+    rt_status status[2];
+    rt_tensor *tensors[2][MAX_TENSORS];
+    rt_tensor *lists[2][RT_MAX_ARGS][3];
+    int64_t ints[RT_MAX_ARGS][4];
+    double floats[RT_MAX_ARGS][4];
+    int ntensors;
+    bool wild;       /* infinities, NaN, numbers near the limits */
+    bool overlapping;
+    bool gradients;
+    rt_error err[2];
+} call;
+
+static void wrong(const call *c, const char *what)
+{
+    fprintf(stderr, "%s: %s\n", rt_op_name(c->op), what);
+    for (int i = 0; i < c->ntensors; i++) {
+        char *text = NULL;
+        rt_error err;
+        rt_error_clear(&err);
+        if (rt_tensor_repr(&text, c->tensors[0][i], NULL, &err) == RT_OK) {
+            fprintf(stderr, "operand %d (%s, stride %lld): %s\n", i,
+                    rt_dtype_name((rt_dtype)c->tensors[0][i]->dtype),
+                    c->tensors[0][i]->ndim
+                        ? (long long)c->tensors[0][i]->strides[0]
+                        : 0,
+                    text);
+        }
+        rt_free(text);
+    }
+    for (int k = 0; k < 2; k++) {
+        char *text = NULL;
+        rt_error err;
+        rt_error_clear(&err);
+        if (c->status[k] == RT_OK && c->results[k][0].kind == RT_K_TENSOR &&
+            rt_tensor_repr(&text, c->results[k][0].t, NULL, &err) == RT_OK) {
+            fprintf(stderr, "result %d: %s\n", k, text);
+        } else {
+            fprintf(stderr, "result %d: status %d %s\n", k, (int)c->status[k],
+                    c->err[k].message);
+        }
+        rt_free(text);
+    }
+    abort();
+}
+
+/* --- elements --------------------------------------------------------------- */
+
+static int64_t place(const rt_tensor *t, int64_t i)
+{
+    int64_t at = 0;
+    for (int d = t->ndim - 1; d >= 0; d--) {
+        at += i % t->shape[d] * t->strides[d];
+        i /= t->shape[d];
+    }
+    return at;
+}
+
+static double at(const rt_tensor *t, int64_t i)
+{
+    const char *p = t->data +
+                    place(t, i) * (int64_t)rt_dtype_size((rt_dtype)t->dtype);
+    return rt_dtype_is_floating((rt_dtype)t->dtype)
+               ? rt__load_float((rt_dtype)t->dtype, p)
+               : (double)rt__load_int((rt_dtype)t->dtype, p);
+}
+
+static rt_tensor *in_order(const rt_tensor *t)
+{
+    rt_tensor *copy = NULL;
+    size_t size = rt_dtype_size((rt_dtype)t->dtype);
+    if (rt_tensor_new(&copy, (rt_dtype)t->dtype, t->ndim, t->shape, NULL)) {
+        return NULL;
+    }
+    for (int64_t i = 0; i < t->numel; i++) {
+        memcpy(copy->data + (size_t)i * size,
+               t->data + place(t, i) * (int64_t)size, size);
+    }
+    return copy;
+}
+
+static double tolerance(rt_dtype d)
+{
+    return d == RT_FLOAT64 ? 1e-9 : d == RT_FLOAT32 ? 1e-3 : 0.06;
+}
+
+static bool near(double a, double b, rt_dtype d)
+{
+    if (a == b || (isnan(a) && isnan(b))) {
+        return true;
+    }
+    if (!rt_dtype_is_floating(d)) {
+        return false;
+    }
+    double large = d == RT_FLOAT16 ? 3e4 : 1e30;
+    return fabs(a - b) <= tolerance(d) * (1 + fabs(b)) ||
+           (fabs(a) > large && fabs(b) > large);
+}
+
+/* --- arguments ----------------------------------------------------------------- */
+
+static bool make_tensor(call *c, bytes *b, rt_tensor **pair)
+{
+    int64_t shape[RT_MAX_DIMS];
+    int how = take(b), ndim = (int)between(b, 0, 4);
+    rt_dtype dtype = (rt_dtype)(take(b) % RT_DTYPE_COUNT);
+    const rt_tensor *first = c->ntensors ? c->tensors[0][0] : NULL;
+    if (first && how % 8 < 5) {      /* fits the first operand mostly */
+        ndim = first->ndim;
+        dtype = how % 8 < 4 ? (rt_dtype)first->dtype : dtype;
+    }
+    for (int d = 0; d < ndim; d++) {
+        shape[d] = first && how % 8 < 5 ? first->shape[d] : between(b, 0, 5);
+        shape[d] = how > 224 && how % 3 == d % 3 ? 1 : shape[d];
+    }
+    if (c->ntensors >= MAX_TENSORS) {
+        return false;
+    }
+    size_t used = b->left;
+    rt_tensor *t = laid_out(b, dtype, ndim, shape, &c->err[0]);
+    rt_tensor *copy = t ? in_order(t) : NULL;
+    if (!copy) {
+        rt_release(t);
+        return false;
+    }
+    for (int d = 0; d < ndim; d++) {
+        c->overlapping |= t->strides[d] == 0 && t->shape[d] > 1;
+    }
+    for (int64_t i = 0; i < copy->numel && used; i++) {
+        double v = at(copy, i);
+        c->wild |= !(fabs(v) < 100) || (v != 0 && fabs(v) < 1e-6);
+    }
+    if (c->gradients && rt_dtype_is_floating(dtype)) {
+        rt_set_requires_grad(t, true, NULL);
+        rt_set_requires_grad(copy, true, NULL);
+    }
+    pair[0] = c->tensors[0][c->ntensors] = t;
+    pair[1] = c->tensors[1][c->ntensors++] = copy;
+    return true;
+}
+
+static const char *const words[] = {
+    "mean", "sum", "none", "tanh", "floor", "trunc", "constant", "reflect",
+    "replicate", "circular", "ij", "xy", "ij,jk->ik", "ii->i", "ij->ji", "bij"};
+
+static bool make_list(call *c, bytes *b, int i, bool optional)
+{
+    int n = (int)between(b, 0, 3);
+    for (int k = 0; k < n; k++) {
+        rt_tensor *pair[2] = {NULL, NULL};
+        if (!(optional && take(b) % 4 == 0) && !make_tensor(c, b, pair)) {
+            return false;
+        }
+        c->lists[0][i][k] = pair[0];
+        c->lists[1][i][k] = pair[1];
+    }
+    c->args[0][i] = RT_V_TENSORS(c->lists[0][i], n);
+    c->args[1][i] = RT_V_TENSORS(c->lists[1][i], n);
+    return true;
+}
+
+static rt_value plain_value(call *c, bytes *b, const rt_param *p, int i)
+{
+    int n = (int)between(b, 0, 4);
+    for (int k = 0; k < n; k++) {
+        c->ints[i][k] = between(b, -3, 6);
+        c->floats[i][k] = number(b);
+    }
+    switch (p->type) {
+    case RT_T_SCALAR:
+        return take(b) % 2 ? RT_V_INT(between(b, -4, 6))
+                           : RT_V_FLOAT((take(b) - 100) / 16.0);
+    case RT_T_INT:
+        return RT_V_INT(between(b, -3, 5));
+    case RT_T_FLOAT:
+        return RT_V_FLOAT((take(b) - 60) / 64.0);
+    case RT_T_BOOL:
+        return RT_V_BOOL(take(b) % 2);
+    case RT_T_STRING:
+        return RT_V_STRING(words[take(b) % (sizeof words / sizeof *words)]);
+    case RT_T_INTS:
+        return RT_V_INTS(c->ints[i], n);
+    case RT_T_FLOATS:
+        return RT_V_FLOATS(c->floats[i], n);
+    case RT_T_DTYPE:
+        return RT_V_DTYPE(take(b) % RT_DTYPE_COUNT);
+    default:
+        return RT_UNSET;
+    }
+}
+
+static bool make_argument(call *c, bytes *b, int i)
+{
+    const rt_param *p = &c->sig->params[i];
+    int choice = take(b);
+    rt_tensor *pair[2];
+    c->args[0][i] = c->args[1][i] = RT_UNSET;
+    if (p->has_default && choice % 3 == 0) {
+        return true;
+    }
+    if (p->optional && choice % 7 == 0) {
+        c->args[0][i] = c->args[1][i] = RT_NONE;
+        return true;
+    }
+    if (p->type == RT_T_TENSORS || p->type == RT_T_OPT_TENSORS) {
+        return make_list(c, b, i, p->type == RT_T_OPT_TENSORS);
+    }
+    if (p->type == RT_T_TENSOR && (i == 0 || choice % 11)) {
+        if (!make_tensor(c, b, pair)) {
+            return false;
+        }
+        c->args[0][i] = RT_V_TENSOR(pair[0]);
+        c->args[1][i] = RT_V_TENSOR(pair[1]);
+        return true;
+    }
+    c->args[0][i] = c->args[1][i] =
+        p->type == RT_T_TENSOR ? RT_V_INT(between(b, -4, 6))
+                               : plain_value(c, b, p, i);
+    return true;
+}
+
+/* --- what must agree ------------------------------------------------------------- */
+
+static bool uninitialised(const call *c)
+{
+    return strstr(rt_op_name(c->op), "empty") != NULL;
+}
+
+/* Ops that ask how the memory lies, or write where elements overlap. */
+static bool about_layout(const call *c)
+{
+    static const char *const names[] = {"view", "as_strided", "view_as"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(rt_op_name(c->op), names[i]) == 0) {
+            return true;
+        }
+    }
+    return c->op->inplace && c->overlapping;
+}
+
+static void compare(const call *c, const rt_tensor *a, const rt_tensor *b,
+                    const char *what)
+{
+    if (!a != !b) {
+        wrong(c, what);
+    }
+    if (!a) {
+        return;
+    }
+    if (a->dtype != b->dtype || a->ndim != b->ndim ||
+        memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape) != 0) {
+        wrong(c, what);
+    }
+    for (int64_t i = 0; !c->wild && !uninitialised(c) && i < a->numel; i++) {
+        if (!near(at(a, i), at(b, i), (rt_dtype)a->dtype)) {
+            wrong(c, what);
+        }
+    }
+}
+
+static void compare_results(const call *c)
+{
+    for (int i = 0; i < RT_MAX_RESULTS; i++) {
+        const rt_value *a = &c->results[0][i], *b = &c->results[1][i];
+        if (a->kind != b->kind || a->count != b->count) {
+            wrong(c, "results of another kind");
+        }
+        if (a->kind == RT_K_TENSOR) {
+            compare(c, a->t, b->t, "results differ between layouts");
+        }
+        for (int k = 0; a->kind == RT_K_TENSORS && k < a->count; k++) {
+            compare(c, a->tensors[k], b->tensors[k],
+                    "results differ between layouts");
+        }
+    }
+}
+
+/* --- a plain loop ------------------------------------------------------------------ */
+
+static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+static double relu(double x) { return x > 0 ? x : x == x ? 0 : x; }
+static double square(double x) { return x * x; }
+static double negate(double x) { return -x; }
+static double invert(double x) { return 1 / x; }
+static double plus(double x, double y) { return x + y; }
+static double minus(double x, double y) { return x - y; }
+static double times(double x, double y) { return x * y; }
+static double over(double x, double y) { return x / y; }
+static double less(double x, double y) { return x < y; }
+static double same(double x, double y) { return x == y; }
+
+static const struct {
+    const char *name;
+    double (*one)(double);
+    double (*two)(double, double);
+} loops[] = {
+    {"exp", exp, NULL},       {"sin", sin, NULL},      {"cos", cos, NULL},
+    {"tanh", tanh, NULL},     {"sqrt", sqrt, NULL},    {"abs", fabs, NULL},
+    {"floor", floor, NULL},   {"ceil", ceil, NULL},    {"trunc", trunc, NULL},
+    {"round", rint, NULL},    {"erf", erf, NULL},      {"log", log, NULL},
+    {"log1p", log1p, NULL},   {"expm1", expm1, NULL},  {"atan", atan, NULL},
+    {"sigmoid", sigmoid, NULL}, {"relu", relu, NULL},  {"square", square, NULL},
+    {"neg", negate, NULL},    {"reciprocal", invert, NULL},
+    {"add", NULL, plus},      {"sub", NULL, minus},    {"mul", NULL, times},
+    {"div", NULL, over},      {"maximum", NULL, fmax}, {"minimum", NULL, fmin},
+    {"atan2", NULL, atan2},   {"lt", NULL, less},      {"eq", NULL, same},
+};
+
+/* Element i of `like` in t, which is broadcast to it. */
+static double spread(const rt_tensor *t, const rt_tensor *like, int64_t i)
+{
+    int64_t offset = 0;
+    for (int d = like->ndim - 1, e = t->ndim - 1; d >= 0; d--, e--) {
+        int64_t x = i % like->shape[d];
+        i /= like->shape[d];
+        offset += e >= 0 && t->shape[e] > 1 ? x * t->strides[e] : 0;
+    }
+    const char *p = t->data + offset * (int64_t)rt_dtype_size((rt_dtype)t->dtype);
+    return rt__load_float((rt_dtype)t->dtype, p);
+}
+
+static bool is_plain(const call *c, int wanted)
+{
+    for (int i = 0; i < c->sig->nparams; i++) {
+        const rt_value *v = &c->args[0][i];
+        if (i < wanted ? v->kind != RT_K_TENSOR ||
+                             (v->t->dtype != RT_FLOAT32 &&
+                              v->t->dtype != RT_FLOAT64) ||
+                             v->t->dtype != c->args[0][0].t->dtype
+                       : v->kind != RT_K_UNSET) {
+            return false;
+        }
+    }
+    return !c->wild && wanted <= c->sig->nparams && !c->sig->overload[0];
+}
+
+static void check_elementwise(const call *c)
+{
+    for (size_t k = 0; k < sizeof loops / sizeof *loops; k++) {
+        if (strcmp(loops[k].name, rt_op_name(c->op)) != 0 ||
+            !is_plain(c, loops[k].two ? 2 : 1)) {
+            continue;
+        }
+        const rt_tensor *r = c->results[0][0].t, *x = c->args[0][0].t;
+        const rt_tensor *y = loops[k].two ? c->args[0][1].t : NULL;
+        for (int64_t i = 0; i < r->numel; i++) {
+            double want = y ? loops[k].two(spread(x, r, i), spread(y, r, i))
+                            : loops[k].one(spread(x, r, i));
+            if (!near(at(r, i), want, (rt_dtype)x->dtype)) {
+                wrong(c, "differs from a loop in double precision");
+            }
+        }
+    }
+}
+
+static void check_product(const call *c)
+{
+    const rt_tensor *x = c->args[0][0].t, *y = c->args[0][1].t;
+    const rt_tensor *r = c->results[0][0].t;
+    for (int64_t i = 0; i < x->shape[0]; i++) {
+        for (int64_t j = 0; j < y->shape[1]; j++) {
+            double sum = 0;
+            for (int64_t k = 0; k < y->shape[0]; k++) {
+                sum += at(x, i * x->shape[1] + k) * at(y, k * y->shape[1] + j);
+            }
+            if (!near(at(r, i * y->shape[1] + j), sum, (rt_dtype)r->dtype)) {
+                wrong(c, "differs from three loops in double precision");
+            }
+        }
+    }
+}
+
+static void check_reduction(const call *c)
+{
+    const char *name = rt_op_name(c->op);
+    const rt_tensor *x = c->args[0][0].t;
+    bool product = strcmp(name, "prod") == 0, mean = strcmp(name, "mean") == 0;
+    double all = product ? 1 : 0;
+    for (int64_t i = 0; i < x->numel; i++) {
+        all = product ? all * at(x, i) : all + at(x, i);
+    }
+    all = mean ? all / (double)x->numel : all;
+    if (fabs(all) < 1e20 && !near(at(c->results[0][0].t, 0), all, RT_FLOAT32)) {
+        wrong(c, "differs from a loop in double precision");
+    }
+}
+
+static void check_values(const call *c)
+{
+    const char *name = rt_op_name(c->op);
+    check_elementwise(c);
+    if ((strcmp(name, "matmul") == 0 || strcmp(name, "mm") == 0) &&
+        is_plain(c, 2) && c->args[0][0].t->ndim == 2 &&
+        c->args[0][1].t->ndim == 2) {
+        check_product(c);
+    }
+    if ((strcmp(name, "sum") == 0 || strcmp(name, "prod") == 0 ||
+         strcmp(name, "mean") == 0) && is_plain(c, 1)) {
+        check_reduction(c);
+    }
+}
+
+/* --- backward ------------------------------------------------------------------------ */
+
+static void run_backward(call *c, int k)
+{
+    rt_tensor *y = c->results[k][0].t, *loss = NULL;
+    rt_error_clear(&c->err[k]);
+    c->status[k] = rt__op1(RT_OP_sum, &loss, &c->err[k], 1, RT_V_TENSOR(y));
+    if (c->status[k] == RT_OK) {
+        c->status[k] = rt_backward(&loss, NULL, 1, false, false, &c->err[k]);
+    }
+    rt_release(loss);
+}
+
+static void check_gradients(call *c)
+{
+    const rt_value *r = &c->results[0][0];
+    if (!c->gradients || r->kind != RT_K_TENSOR || !rt_requires_grad(r->t)) {
+        return;
+    }
+    run_backward(c, 0);
+    run_backward(c, 1);
+    if (c->status[0] != c->status[1]) {
+        wrong(c, "backward depends on the layout");
+    }
+    for (int i = 0; c->status[0] == RT_OK && i < c->ntensors; i++) {
+        rt_tensor *g = rt_grad(c->tensors[0][i]);
+        if (g && (g->numel != c->tensors[0][i]->numel ||
+                  g->dtype != c->tensors[0][i]->dtype)) {
+            wrong(c, "a gradient of another shape");
+        }
+        compare(c, g, rt_grad(c->tensors[1][i]),
+                "gradients differ between layouts");
+    }
+}
+
+/* --- the target ------------------------------------------------------------------------- */
+
+static void run(call *c)
+{
+    for (int k = 0; k < 2; k++) {
+        rt_manual_seed(1);
+        rt_error_clear(&c->err[k]);
+        c->status[k] = rt_call(c->op, c->args[k], c->sig->nparams, c->results[k],
+                               &c->err[k]);
+        if (c->status[k] != RT_OK &&
+            (c->err[k].code != c->status[k] || !c->err[k].message[0] ||
+             c->status[k] == RT_E_INTERNAL)) {
+            wrong(c, "an error without a message, or of ours");
+        }
+    }
+    if (c->status[0] != c->status[1] && !about_layout(c)) {
+        wrong(c, "the status depends on the layout");
+    }
+    if (c->status[0] != RT_OK || c->status[1] != RT_OK) {
+        return;
+    }
+    if (!about_layout(c)) {
+        compare_results(c);
+        check_values(c);
+        check_gradients(c);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static call c;
+    bytes b = {data, size};
+    memset(&c, 0, sizeof c);
+    rt_set_num_threads(1);
+    rt_memory_set_limit(MEMORY);
+    int index = take(&b) << 8;
+    c.op = rt_op_at((index | take(&b)) % rt_op_count());
+    c.sig = rt_op_signature(c.op);
+    c.gradients = take(&b) % 2 && !c.op->inplace;
+    bool made = true;
+    for (int i = 0; made && i < c.sig->nparams; i++) {
+        made = make_argument(&c, &b, i);
+    }
+    if (made) {
+        run(&c);
+    }
+    for (int k = 0; k < 2; k++) {
+        for (int i = 0; i < RT_MAX_RESULTS; i++) {
+            rt_value_release(&c.results[k][i]);
+        }
+        for (int i = 0; i < c.ntensors; i++) {
+            rt_release(c.tensors[k][i]);
+        }
+    }
+    rt_memory_set_limit(0);
+    return 0;
+}
