@@ -61,7 +61,7 @@ BODY NAME(adam_body)(const rt__optim_job *j, int64_t begin, int64_t end,
       *restrict v = j->data[3], *restrict top = j->data[4];
     const T *restrict g = j->data[1];
     const T w1 = (T)j->c[0], beta2 = (T)j->c[1], w2 = (T)j->c[2];
-    const T size = (T)j->c[3], root = (T)j->c[4], eps = (T)j->c[5];
+    const T size = (T)j->c[3], spread = (T)(1 / j->c[4]), eps = (T)j->c[5];
     const T decay = (T)j->c[6], shrink = (T)j->c[7];
     const T sign = j->flag[0] ? -1 : 1;
     for (int64_t i = begin; i < end; i++) {
@@ -75,7 +75,7 @@ BODY NAME(adam_body)(const rt__optim_job *j, int64_t begin, int64_t end,
             square = top[i] > square ? top[i] : square;
             top[i] = square;
         }
-        p[i] = p[i] * shrink - size * mean / (SQRT(square) / root + eps);
+        p[i] = p[i] * shrink - size * mean / (SQRT(square) * spread + eps);
     }
 }
 
