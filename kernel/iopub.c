@@ -17,7 +17,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { RETRY_MS = 5, LINK_TURN = 64, PIPE_CHUNK = 64 * 1024, STOP_MS = 500 };
+enum {
+    RETRY_MS = 5,
+    LINK_TURN = 64,
+    WELCOME_TURN = 64,
+    PIPE_CHUNK = 64 * 1024,
+    STOP_MS = 500
+};
 
 typedef enum note_kind { PUBLISH, CELL, ATTACH, DETACH, STOP } note_kind;
 
@@ -89,8 +95,12 @@ static void welcome(kernel_iopub *io)
 {
     char topic[JP_TOPIC_MAX];
     size_t size = 0;
-    jp_upstream kind;
-    while ((kind = jp_upstream_take(io->xpub, topic, &size)) != JP_UP_NONE) {
+    /* Bounded: who never stops subscribing must not hold up output. */
+    for (int i = 0; i < WELCOME_TURN; i++) {
+        jp_upstream kind = jp_upstream_take(io->xpub, topic, &size);
+        if (kind == JP_UP_NONE) {
+            return;
+        }
         json_t *name = kind == JP_UP_SUBSCRIBED ? json_stringn(topic, size)
                                                 : NULL;
         io->outlet.subscribers += (kind == JP_UP_SUBSCRIBED) -

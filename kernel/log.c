@@ -3,19 +3,55 @@
  */
 #include "kernel/log.h"
 
+#include <ctype.h>
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+enum { LINES_A_SECOND = 50 };
+
+/* Whoever reaches a port can make us complain, but not fill a disk with it.
+ * Returns whether the line may be written, and first how many were not. */
+static bool admit_line(unsigned *dropped)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static int64_t second = -1;
+    static unsigned lines, kept_back;
+    int64_t now = kernel_now() / 1000;
+    pthread_mutex_lock(&lock);
+    *dropped = 0;
+    if (now != second) {
+        *dropped = kept_back;
+        second = now;
+        lines = kept_back = 0;
+    }
+    bool admitted = ++lines <= LINES_A_SECOND;
+    kept_back += !admitted;
+    pthread_mutex_unlock(&lock);
+    return admitted;
+}
+
 void kernel_log(const char *format, ...)
 {
     char line[1024];
+    unsigned dropped;
     va_list ap;
+    if (!admit_line(&dropped)) {
+        return;
+    }
     va_start(ap, format);
     vsnprintf(line, sizeof line, format, ap);
     va_end(ap);
+    for (char *p = line; *p; p++) {
+        *p = iscntrl((unsigned char)*p) ? '?' : *p;   /* no terminal's codes */
+    }
+    if (dropped) {
+        fprintf(stderr, "rustorch-kernel: and %u more lines\n", dropped);
+    }
     fprintf(stderr, "rustorch-kernel: %s\n", line);
 }
 

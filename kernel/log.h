@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One line, "rustorch-kernel: " before it. */
+/* One line, "rustorch-kernel: " before it. Of many in one second the rest is
+ * counted in the next. */
 void kernel_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Zeroed memory; ends the process with a message when there is none. */
 void *kernel_alloc(size_t size);

@@ -19,6 +19,7 @@ typedef struct slot {
 typedef struct horizon {
     uint64_t session;
     int64_t date;           /* the latest forgotten; JP_NO_DATE: free */
+    bool moves;             /* its dates differ */
     uint64_t used;
 } horizon;
 
@@ -97,9 +98,21 @@ static void keep_date(jp_replay *r, const slot *s)
     horizon *h = find(r, s->session);
     if (!h) {
         h = make_room(r);
-        *h = (horizon){s->session, s->date, ++r->clock};
+        *h = (horizon){s->session, s->date, false, ++r->clock};
     }
+    h->moves |= s->date != h->date;
     raise_to(&h->date, s->date);
+}
+
+/* A client whose dates never change is served, with the window alone. */
+static bool is_stale(jp_replay *r, uint64_t session, int64_t date)
+{
+    const horizon *h = find(r, session);
+    if (date == JP_NO_DATE) {
+        return false;
+    }
+    return h ? date < h->date || (date == h->date && h->moves)
+             : date <= r->others;
 }
 
 /* --- the window ----------------------------------------------------------- */
@@ -130,8 +143,7 @@ jp_freshness jp_replay_admit(jp_replay *r,
             return JP_REPLAYED;
         }
     }
-    const horizon *h = find(r, who);
-    if (date != JP_NO_DATE && date <= (h ? h->date : r->others)) {
+    if (is_stale(r, who, date)) {
         return JP_STALE;
     }
     uint32_t position = r->at + 1;

@@ -32,4 +32,5 @@ EXTRA_DIST += \
 	%reldir%/test_double.py %reldir%/test_execute.py \
 	%reldir%/test_input.py %reldir%/test_install.py %reldir%/test_jkt.py %reldir%/test_language.py \
 	%reldir%/test_lifetime.py %reldir%/test_limits.py %reldir%/test_notebook.py \
-	%reldir%/test_questions.py %reldir%/test_security.py %reldir%/test_sequences.py
+	%reldir%/test_questions.py %reldir%/test_security.py %reldir%/test_sequences.py \
+	%reldir%/test_wire_abuse.py

@@ -68,6 +68,18 @@ CASE(without_a_date_only_the_window_protects)
     jp_replay_free(window);
 }
 
+CASE(a_client_whose_clock_stands_still_is_served)
+{
+    int passed = 0;
+    window = jp_replay_new();
+    for (unsigned i = 0; i < 2 * JP_REPLAY_WINDOW; i++) {
+        passed += send("a", i, 42) == JP_FRESH;
+    }
+    CHECK_INT(passed, 2 * JP_REPLAY_WINDOW);
+    CHECK_INT(send("a", 0x7fffffff, 41), JP_STALE);
+    jp_replay_free(window);
+}
+
 CASE(sessions_that_are_forgotten_too_leave_their_date)
 {
     char session[16];
@@ -75,11 +87,13 @@ CASE(sessions_that_are_forgotten_too_leave_their_date)
     for (int s = 0; s < JP_REPLAY_SESSIONS + 1; s++) {
         snprintf(session, sizeof session, "%02x", s);
         send(session, 1, 100 + s);
+        send(session, 2, 101 + s);
     }
     flood("flood", 1000, 1000 + JP_REPLAY_WINDOW);   /* all left the window */
     CHECK_INT(send("00", 1, 100), JP_STALE);
     CHECK_INT(send("05", 1, 105), JP_STALE);
-    CHECK_INT(send("05", 2, 106), JP_FRESH);
+    CHECK_INT(send("05", 2, 106), JP_STALE);
+    CHECK_INT(send("05", 3, 107), JP_FRESH);
     CHECK_INT(send("new", 1, 99), JP_STALE);   /* older than all of those */
     CHECK_INT(send("new", 2, 2000), JP_FRESH);
     jp_replay_free(window);
