@@ -5,9 +5,9 @@
  * Classes are 2^k * {1, 1.25, 1.5, 1.75} from 64 bytes up. Small blocks (up to
  * 64 KiB) are recycled through per-thread stacks without atomics or locks;
  * larger ones through a central list under a mutex, capped at a quarter of the
- * machine's memory. Blocks from 2 MiB up come from mmap, 2 MiB aligned, with
- * huge pages asked for once: first touch of fresh 4 KiB pages is the largest
- * cost of a big result (performance.md, trap 3).
+ * machine's memory. Blocks from 2 MiB up come from mmap, each on huge pages of
+ * its own, asked for once: first touch of fresh 4 KiB pages is the largest cost
+ * of a big result (performance.md, trap 3).
  */
 #include "runtime/base/thread.h"
 #include "runtime/rustorch.h"
@@ -249,6 +249,16 @@ static void register_thread(void)
     rt__this.cache = &mine;
 }
 
+/* How far into its huge page a block's data starts: operands that all begin at
+ * one place of a page make the processor mistake each other's lines for their
+ * own. */
+static size_t next_colour(void)
+{
+    static atomic_uint turn;
+    unsigned k = atomic_fetch_add_explicit(&turn, 1, memory_order_relaxed);
+    return (k & 7) * 5 % 8 * 576 + HEADER;
+}
+
 static block *fresh_mapped(int class, size_t size)
 {
     /* One huge page more than needed, so that the data can start on one. */
@@ -258,9 +268,10 @@ static block *fresh_mapped(int class, size_t size)
     if (p == MAP_FAILED) {
         return NULL;
     }
-    uintptr_t data = ((uintptr_t)p + HEADER + HUGE_BLOCK - 1) &
+    uintptr_t page = ((uintptr_t)p + HUGE_BLOCK - 1) &
                      ~(uintptr_t)(HUGE_BLOCK - 1);
-    madvise((void *)data, size, MADV_HUGEPAGE);
+    uintptr_t data = page + next_colour();
+    madvise((void *)page, size + (data - page), MADV_HUGEPAGE);
     block *b = (block *)(data - HEADER);
     *b = (block){MAGIC, class, size, NULL, want, p};
     return b;
