@@ -16,9 +16,6 @@ typedef struct rt__backward_rows {
     void (*softmax)(void *out, const void *g, const void *y, int64_t n);
     /* g - exp(y) * sum(g) */
     void (*log_softmax)(void *out, const void *g, const void *y, int64_t n);
-    /* rstd * (gw - mean(gw) - xhat * mean(gw * xhat)), gw = g * w (w: or NULL) */
-    void (*layer_norm)(void *out, const void *g, const void *x, const void *w,
-                       double mean, double rstd, int64_t n);
     /* += over one row: gw += g * xhat, for columns [begin, end) */
     void (*layer_weight)(void *gw, const void *g, const void *x, double mean,
                          double rstd, int64_t begin, int64_t end);

@@ -52,25 +52,6 @@
             out[i] = g[i] - EXP(y[i]) * sum;                                   \
         }                                                                      \
     }                                                                          \
-    static void layer_norm_##T(void *out_, const void *g_, const void *x_,     \
-                               const void *w_, double mean_, double rstd_,     \
-                               int64_t n)                                      \
-    {                                                                          \
-        T *out = out_, sum, along, m = (T)mean_, r = (T)rstd_;                 \
-        const T *g = g_, *x = x_, *w = w_;                                     \
-        RT_VECTORISE                                                           \
-        for (int64_t i = 0; i < n; i++) {                                      \
-            out[i] = w ? g[i] * w[i] : g[i];                                   \
-        }                                                                      \
-        SUM(T, sum, n, out[at]);                                               \
-        SUM(T, along, n, out[at] * ((x[at] - m) * r));                         \
-        sum /= (T)n;                                                           \
-        along /= (T)n;                                                         \
-        RT_VECTORISE                                                           \
-        for (int64_t i = 0; i < n; i++) {                                      \
-            out[i] = r * (out[i] - sum - (x[i] - m) * r * along);              \
-        }                                                                      \
-    }                                                                          \
     static void layer_weight_##T(void *gw_, const void *g_, const void *x_,    \
                                  double mean_, double rstd_, int64_t begin,    \
                                  int64_t end)                                  \
@@ -86,6 +67,6 @@ ROWS(float, v_exp)
 ROWS(double, exp)
 
 #define TABLE(T)                                                               \
-    {softmax_##T, log_softmax_##T, layer_norm_##T, layer_weight_##T}
+    {softmax_##T, log_softmax_##T, layer_weight_##T}
 
 const rt__backward_table RT_ISA_NAME(backward) = {{TABLE(float), TABLE(double)}};

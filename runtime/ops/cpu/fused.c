@@ -5,6 +5,7 @@
 
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/elementwise.h"
+#include "runtime/ops/cpu/norm.h"
 #include "runtime/ops/cpu/softmax.h"
 
 #include <string.h>
@@ -212,10 +213,17 @@ static bool layer_plain(const rt_tensor *g, const rt_tensor *x,
 static void layer_rows(void *ctx, int64_t begin, int64_t end)
 {
     job *j = ctx;
-    for (int64_t i = begin; i < end; i++) {
+    const rt__norm_fns *fns = rt__norm_fns_of((rt_dtype)j->mean->dtype);
+    double mean[RT_NORM_ROWS], rstd[RT_NORM_ROWS];
+    for (int64_t i = begin; i < end; i += RT_NORM_ROWS) {
         int64_t at = i * j->row_bytes;
-        j->rows->layer_norm(j->out + at, j->g + at, j->x + at, j->w,
-                            number(j->mean, i), number(j->rstd, i), j->n);
+        int rows = end - i < RT_NORM_ROWS ? (int)(end - i) : RT_NORM_ROWS;
+        for (int k = 0; k < rows; k++) {
+            mean[k] = number(j->mean, i + k);
+            rstd[k] = number(j->rstd, i + k);
+        }
+        fns->layer_backward(j->out + at, j->g + at, j->x + at, j->w, rows, j->n,
+                            mean, rstd);
     }
 }
 

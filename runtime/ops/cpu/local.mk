@@ -8,6 +8,7 @@ ops_kernels = \
 	%D%/dgemm_kernels.c %D%/dgemm_kernels.h \
 	%D%/gather_kernels.c \
 	%D%/sgemm_kernels.c %D%/sgemm_kernels.h \
+	%D%/norm_kernels.c %D%/norm.h \
 	%D%/random_kernels.c %D%/random_kernels.h \
 	%D%/reduce_kernels.c \
 	%D%/rows_kernels.c \

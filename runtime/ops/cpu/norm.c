@@ -6,6 +6,7 @@
  */
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/move.h"
+#include "runtime/ops/cpu/norm.h"
 #include "runtime/ops/cpu/rows.h"
 
 #include <math.h>
@@ -88,23 +89,24 @@ typedef struct layer {
     rt_tensor *mean, *rstd;
     int64_t n;
     double eps;
-    const rt__row_fns *fns;
+    const rt__norm_fns *fns;
 } layer;
 
 static void layer_range(void *ctx, int64_t begin, int64_t end)
 {
     const layer *l = ctx;
     size_t size = rt_dtype_size(l->mean->dtype);
-    for (int64_t row = begin; row < end; row++) {
+    double mean[RT_NORM_ROWS], rstd[RT_NORM_ROWS];
+    for (int64_t row = begin; row < end; row += RT_NORM_ROWS) {
         size_t at = (size_t)(row * l->n) * size;
-        double mean, m2;
-        l->fns->moments(l->x + at, l->n, &mean, &m2);
-        double rstd = 1 / sqrt(m2 / (double)l->n + l->eps);
-        l->fns->normalise(l->y + at, l->x + at, l->n, mean, rstd, l->w, l->b);
-        rt__store_float(l->mean->dtype, l->mean->data + (size_t)row * size,
-                        mean);
-        rt__store_float(l->rstd->dtype, l->rstd->data + (size_t)row * size,
-                        rstd);
+        int rows = end - row < RT_NORM_ROWS ? (int)(end - row) : RT_NORM_ROWS;
+        l->fns->layer(l->y + at, l->x + at, l->w, l->b, rows, l->n, l->eps,
+                      mean, rstd);
+        for (int i = 0; i < rows; i++) {
+            size_t to = (size_t)(row + i) * size;
+            rt__store_float(l->mean->dtype, l->mean->data + to, mean[i]);
+            rt__store_float(l->rstd->dtype, l->rstd->data + to, rstd[i]);
+        }
     }
 }
 
@@ -137,8 +139,8 @@ RT_KERNEL(layer_norm)
         int64_t n = rt__product(c->a[1].ints, 0, c->a[1].count);
         layer l = {x->data, w ? w->data : NULL, b ? b->data : NULL, y->data,
                    c->r[1].t, c->r[2].t, n, rt__arg_float(c, 4),
-                   rt__row_fns_of(wide)};
-        if (!rt__parallel(self->numel / n, 16384 / n + 1, layer_range, &l)) {
+                   rt__norm_fns_of(wide)};
+        if (!rt__parallel(self->numel / n, 16384 / n + RT_NORM_ROWS, layer_range, &l)) {
             s = rt__interrupted(c->name, c->err);
         }
     }
