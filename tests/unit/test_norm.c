@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * layer_norm and batch_norm against float64 loops.
  */
+#include "runtime/ops/cpu/backward.h"
+#include "runtime/ops/cpu/norm.h"
 #include "tests/unit/tensors.h"
 
 /* (x - mean) / sqrt(var + eps) over n values in steps; biased variance. */
@@ -120,6 +122,170 @@ CASE(batch_norm_refuses_one_value_a_channel_and_wrong_channels)
     REFUSES(RT_E_ARGUMENT, "running_mean", batch_norm, 3, T(big), RT_NONE,
             RT_NONE);
     DROP(x, w, big);
+}
+
+/* --- the kernels of every instruction set, against their stated bounds --------- */
+
+enum { MOST = 9000, ROWS_AT_ONCE = 7 };
+static const int64_t widths[] = {1, 2, 15, 16, 17, 33, 64, 100, 768, 1000, MOST};
+enum { WIDTHS = sizeof widths / sizeof *widths };
+
+/* Noise around `middle`; the first element may lie far away, so that sums
+ * around it would cancel. */
+static void fill(float *x, int64_t n, float middle, float first, uint32_t seed)
+{
+    for (int64_t i = 0; i < n; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        x[i] = (float)(seed >> 8) / 8388608.0f - 1 + middle;
+    }
+    x[0] += first;
+}
+
+static void exact_moments(const float *x, int64_t n, double *mean, double *var)
+{
+    *mean = *var = 0;
+    for (int64_t i = 0; i < n; i++) {
+        *mean += (double)x[i] / (double)n;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        double d = (double)x[i] - *mean;
+        *var += d * d / (double)n;
+    }
+}
+
+static double layer_excess(const float *y, const float *x, const float *w,
+                           const float *b, int64_t n)
+{
+    double mean, var, most = 0;
+    exact_moments(x, n, &mean, &var);
+    double rstd = 1 / sqrt(var + 1e-5);
+    for (int64_t i = 0; i < n; i++) {
+        double d = ((double)x[i] - mean) * rstd;
+        double wi = w ? (double)w[i] : 1, bi = b ? (double)b[i] : 0;
+        double bound = (1e-6 * (fabs(d) + 4) + 1e-7 * fabs(mean) * rstd)
+                           * fabs(wi) + 1e-6 * fabs(bi);
+        most = fmax(most, fabs((double)y[i] - (d * wi + bi)) / bound);
+    }
+    return most;
+}
+
+CASE(layer_rows_stay_within_their_bound_on_every_instruction_set)
+{
+    static float x[ROWS_AT_ONCE * MOST], y[ROWS_AT_ONCE * MOST], one[MOST];
+    static float w[MOST], b[MOST];
+    double mean[ROWS_AT_ONCE], rstd[ROWS_AT_ONCE], m, r;
+    fill(w, MOST, 0.5f, 0, 2);
+    fill(b, MOST, 0, 0, 3);
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        const rt__norm_fns *fns = &rt__norm_tables[isa]->narrow;
+        for (int k = 0; k < 4 * WIDTHS; k++) {
+            int64_t n = widths[k / 4];
+            const float *wk = k & 1 ? w : NULL, *bk = k & 2 ? b : NULL;
+            for (int i = 0; i < ROWS_AT_ONCE; i++) {
+                fill(x + i * n, n, i == 2 ? 30.f : 0.1f, i == 4 ? 1e4f : 0,
+                     (uint32_t)(k + i));
+            }
+            fns->layer(y, x, wk, bk, ROWS_AT_ONCE, n, 1e-5, mean, rstd);
+            for (int i = 0; i < ROWS_AT_ONCE; i++) {
+                double e = layer_excess(y + i * n, x + i * n, wk, bk, n);
+                if (!(e <= 1)) {
+                    UNIT_FAIL("isa %d, n %d, row %d: %g bounds", isa, (int)n, i,
+                              e);
+                }
+                /* alone: the same bits */
+                fns->layer(one, x + i * n, wk, bk, 1, n, 1e-5, &m, &r);
+                CHECK(memcmp(one, y + i * n, (size_t)n * sizeof *y) == 0);
+                CHECK(m == mean[i] && r == rstd[i]);
+            }
+        }
+    }
+}
+
+CASE(layer_gradients_follow_the_formula_on_every_instruction_set)
+{
+    static float x[2 * MOST], g[2 * MOST], w[MOST], y[2 * MOST];
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        for (int k = 0; k < 2 * WIDTHS; k++) {
+            int64_t n = widths[k / 2];
+            double mean[2], rstd[2], var;
+            fill(x, 2 * n, 0.2f, 0, 5);
+            fill(g, 2 * n, 0.1f, 0, 6);
+            fill(w, n, 0.5f, 0, 7);
+            for (int i = 0; i < 2; i++) {
+                exact_moments(x + i * n, n, mean + i, &var);
+                rstd[i] = 1 / sqrt(var + 1e-5);
+            }
+            rt__norm_tables[isa]->narrow.layer_backward(
+                y, g, x, k % 2 ? w : NULL, 2, n, mean, rstd);
+            for (int i = 0; i < 2; i++) {
+                double plain = 0, along = 0, worst = 0;
+#define GW(c) ((double)g[i * n + (c)] * (k % 2 ? (double)w[c] : 1))
+#define HAT(c) (((double)x[i * n + (c)] - mean[i]) * rstd[i])
+                for (int64_t c = 0; c < n; c++) {
+                    plain += GW(c) / (double)n;
+                    along += GW(c) * HAT(c) / (double)n;
+                }
+                for (int64_t c = 0; c < n; c++) {
+                    double want = rstd[i] * (GW(c) - plain - HAT(c) * along);
+                    worst = fmax(worst, fabs((double)y[i * n + c] - want));
+                }
+                CHECK_NEAR(worst, 0, 4e-6 * rstd[i]);
+            }
+        }
+    }
+}
+
+CASE(a_layer_row_with_nan_or_inf_is_nan_alone)
+{
+    static const float odd[] = {NAN, INFINITY, -INFINITY};
+    float x[5 * 50], y[5 * 50];
+    double mean[5], rstd[5];
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        for (int k = 0; k < 6; k++) {
+            fill(x, 5 * 50, 0, 0, 1);
+            x[100 + (k > 2 ? 49 : 0)] = odd[k % 3];
+            rt__norm_tables[isa]->narrow.layer(y, x, NULL, NULL, 5, 50, 1e-5,
+                                               mean, rstd);
+            for (int i = 0; i < 250; i++) {
+                CHECK(isnan(y[i]) == (i / 50 == 2));
+            }
+        }
+        memset(x, 0, sizeof x);   /* no deviation at all */
+        rt__norm_tables[isa]->narrow.layer(y, x, NULL, NULL, 5, 50, 1e-5, mean,
+                                           rstd);
+        CHECK(y[0] == 0 && mean[4] == 0 && fabs(rstd[4] - 316.2278) < 1e-3);
+    }
+}
+
+CASE(layer_norm_and_its_gradient_have_the_same_bits_for_any_number_of_threads)
+{
+    rt_tensor *x = noise(RT_FLOAT32, SHAPE(301, 130), 1), *first = NULL;
+    rt_tensor *g = noise(RT_FLOAT32, SHAPE(301, 130), 2), *back = NULL;
+    rt_tensor *w = noise(RT_FLOAT32, SHAPE(130), 3);
+    for (int threads = 1; threads <= 3; threads++) {
+        rt_value r[RT_MAX_RESULTS];
+        rt_tensor *gx = NULL;
+        rt_set_num_threads(threads);
+        CHECK_OK(call_all(r, RT_OP_layer_norm, 3, T(x), INTS(130), T(w)), err);
+        CHECK_OK(rt__fused_layer_norm(&gx, g, x, w, r[1].t, r[2].t, &err), err);
+        if (first) {
+            CHECK(memcmp(first->data, r[0].t->data, 301 * 130 * 4) == 0);
+            CHECK(memcmp(back->data, gx->data, 301 * 130 * 4) == 0);
+            rt_release(gx);
+            rt_value_release(&r[0]);
+        } else {
+            first = r[0].t;
+            back = gx;
+        }
+        rt_value_release(&r[1]);
+        rt_value_release(&r[2]);
+    }
+    rt_set_num_threads(0);
+    rt_release(first);
+    rt_release(back);
+    rt_release(x);
+    rt_release(g);
+    rt_release(w);
 }
 
 UNIT_MAIN

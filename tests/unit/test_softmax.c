@@ -162,6 +162,31 @@ CASE(rows_stay_within_their_bound_on_every_instruction_set)
     }
 }
 
+CASE(log_sums_of_rows_on_every_instruction_set)
+{
+    static float x[3 * MOST];
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        for (int k = 0; k < LENGTHS; k++) {
+            int64_t n = lengths[k];
+            double got[3], want = -INFINITY;
+            fill(x, 3 * n, (uint32_t)k);
+            for (int64_t i = 0; i < n; i++) {
+                x[n + i] = -INFINITY;
+            }
+            x[2 * n] = INFINITY;
+            rt__softmax_tables[isa]->narrow.log_sums(got, x, 3, n);
+            for (int64_t i = 0; i < n; i++) {
+                double v = (double)x[i], top = fmax(want, v);
+                want = isinf(top) ? top
+                                  : top + log(exp(want - top) + exp(v - top));
+            }
+            CHECK_NEAR(got[0], want, 2e-6);
+            CHECK(got[1] == -INFINITY);
+            CHECK(got[2] == INFINITY);
+        }
+    }
+}
+
 CASE(columns_stay_within_their_bound_on_every_instruction_set)
 {
     static float x[300 * 70], y[300 * 70];

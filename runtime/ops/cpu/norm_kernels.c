@@ -6,20 +6,9 @@
 #include "runtime/ops/cpu/rows.h"
 #include "runtime/ops/cpu/wide.h"
 
-#define BLOCK 8192   /* elements added in float32 before a float64 takes them */
+#define BLOCK 1024   /* elements added in float32 before a float64 takes them */
 
 /* --- float32 ------------------------------------------------------------------ */
-
-V_INLINE wide fused(wide a, wide b, wide c)
-{
-#if defined(__AVX512F__)
-    return (wide)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
-#elif defined(__FMA__)
-    return (wide)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
-#else
-    return a * b + c;
-#endif
-}
 
 /* Rows that go together, so that w and b are loaded once for all of them, and
  * the accumulators that each row has: what fits the registers. */
@@ -84,7 +73,7 @@ V_INLINE void add_sums(sums *to, const float *x, int64_t n, int64_t stride,
     ALONG(n, EACH_ROW {
         v = LOAD(x + r * stride, k[r]) - k[r];
         s[r][j] += v;
-        q[r][j] = fused(v, v, q[r][j]);
+        q[r][j] = w_fma(v, v, q[r][j]);
     });
     EACH_ROW {
         to->plain[r] += total(s[r]);
@@ -136,7 +125,7 @@ V_INLINE void normalise(float *y, const float *x, const float *w,
     EACH_ROW { m[r] = w_all((float)mean[r]); f[r] = w_all((float)rstd[r]); }
     ALONG(n, ww = w ? LOAD(w, 0) : ww; bb = b ? LOAD(b, 0) : bb; EACH_ROW {
         v = (LOAD(x + r * n, 0) - m[r]) * f[r];
-        v = w ? b ? fused(v, ww, bb) : v * ww : b ? v + bb : v;
+        v = w ? b ? w_fma(v, ww, bb) : v * ww : b ? v + bb : v;
         w_store_part(y + r * n + at, left, v);
     });
 }
@@ -186,7 +175,7 @@ V_INLINE void products_of(const float *g, const float *x, const float *w,
         wide s[PARTS], q[PARTS], v;
         EACH_LANE { s[j] = q[j] = w_all(0); }
         ALONG(len, v = LOAD(g + i, 0); v = w ? v * LOAD(w + i, 0) : v;
-              s[j] += v; q[j] = fused(v, LOAD(x + i, 0) - m, q[j]));
+              s[j] += v; q[j] = w_fma(v, LOAD(x + i, 0) - m, q[j]));
         *plain += total(s);
         *along += total(q);
     }
@@ -202,7 +191,7 @@ V_INLINE void backward_row(float *out, const float *g, const float *x,
     wide b = w_all((float)(by * rstd * rstd * along));
     ALONG(n, v = LOAD(g, 0); v = w ? v * LOAD(w, 0) : v;
           w_store_part(out + at, left,
-                       fused(v, f, fused(LOAD(x, 0) - m, b, a))));
+                       w_fma(v, f, w_fma(LOAD(x, 0) - m, b, a))));
 }
 
 static void layer_backward_float(void *out_, const void *g_, const void *x_,

@@ -16,22 +16,17 @@ static const float powers[16] = {
     0x1.ae89fap0f, 0x1.c199bep0f, 0x1.d5818ep0f, 0x1.ea4afap0f,
 };
 
-V_INLINE wide fused(wide a, wide b, wide c)
-{
-    return (wide)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
-}
-
 /* x = n ln(2) + r with n in sixteenths, |r| <= 0.0217: a cubic is enough. The
  * product n ln(2) is rounded once; against the rounding that made x from two
  * numbers that is little. */
 V_INLINE wide exp_below(wide x)
 {
     wide t = w_max(w_all(-105), x);
-    wide z = fused(t, w_all(0x1.715476p0f), w_all(0x1.8p19f));
-    wide n = z - 0x1.8p19f, r = fused(n, w_all(-0x1.62e43p-1f), t);
+    wide z = w_fma(t, w_all(0x1.715476p0f), w_all(0x1.8p19f));
+    wide n = z - 0x1.8p19f, r = w_fma(n, w_all(-0x1.62e43p-1f), t);
     wide p = (wide)_mm512_permutexvar_ps((__m512i)z, _mm512_loadu_ps(powers));
-    wide q = fused(fused(r, w_all(1.f / 6), w_all(0.5f)), r, w_all(1));
-    return (wide)_mm512_scalef_ps((__m512)fused(r * p, q, p), (__m512)n);
+    wide q = w_fma(w_fma(r, w_all(1.f / 6), w_all(0.5f)), r, w_all(1));
+    return (wide)_mm512_scalef_ps((__m512)w_fma(r * p, q, p), (__m512)n);
 }
 #else
 V_INLINE wide exp_below(wide x)
