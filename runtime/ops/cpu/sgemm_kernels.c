@@ -21,7 +21,6 @@ enum { NR = 2 * VL };
 
 typedef float vec __attribute__((vector_size(VL * 4)));
 typedef float loose __attribute__((vector_size(VL * 4), aligned(4)));
-typedef int32_t pick __attribute__((vector_size(VL * 4)));
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL_ALL _Pragma("GCC unroll 16")
@@ -61,11 +60,19 @@ INLINE vec all(float x)
 #define FOUR(f, l, d) f(l, d), f((l) + 1, d), f((l) + 2, d), f((l) + 3, d)
 #if defined(__AVX512F__)
 #define LANES(f, d)                                                            \
-    {FOUR(f, 0, d), FOUR(f, 4, d), FOUR(f, 8, d), FOUR(f, 12, d)}
+    FOUR(f, 0, d), FOUR(f, 4, d), FOUR(f, 8, d), FOUR(f, 12, d)
 #elif defined(__AVX2__)
-#define LANES(f, d) {FOUR(f, 0, d), FOUR(f, 4, d)}
+#define LANES(f, d) FOUR(f, 0, d), FOUR(f, 4, d)
 #else
-#define LANES(f, d) {FOUR(f, 0, d)}
+#define LANES(f, d) FOUR(f, 0, d)
+#endif
+
+/* Compilers spell it differently. */
+#if defined(__clang__)
+#define PICK(x, y, f, d) __builtin_shufflevector(x, y, LANES(f, d))
+#else
+#define PICK(x, y, f, d) __builtin_shuffle(x, y, (pick){LANES(f, d)})
+typedef int32_t pick __attribute__((vector_size(VL * 4)));
 #endif
 
 #define EXCHANGE(d)                                                            \
@@ -73,8 +80,8 @@ INLINE vec all(float x)
     {                                                                          \
         if (!(i & (d))) {                                                      \
             vec x = r[i], y = r[i + (d)];                                      \
-            r[i] = __builtin_shuffle(x, y, (pick)LANES(LOW, d));               \
-            r[i + (d)] = __builtin_shuffle(x, y, (pick)LANES(HIGH, d));        \
+            r[i] = PICK(x, y, LOW, d);                                         \
+            r[i + (d)] = PICK(x, y, HIGH, d);                                  \
         }                                                                      \
     }
 

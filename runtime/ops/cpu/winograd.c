@@ -1,16 +1,26 @@
 /* SPDX-License-Identifier: MIT
- * 3x3 convolutions by F(4x4, 3x3): some blocks of tiles at a time, so that
- * their points stay near the caches; every step is cut by shape alone.
+ * 3x3 convolutions by F(4x4, 3x3). With many tiles and a small weight, a step
+ * takes one block of tiles all the way from input to output in L2. Otherwise
+ * a step takes some output channels through all tiles at hand: their weights
+ * are transformed in L2 and used up at once, never written to memory. Every
+ * step is cut by shape alone.
  */
 #include "runtime/ops/cpu/winograd.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/sgemm_kernels.h"
 
-enum { POINTS = RT_WINOGRAD_POINTS, CHANNELS = 8 };
-enum { LEAST_CHANNELS = 16, PIECE = 1 << 18 };
+enum { POINTS = RT_WINOGRAD_POINTS, CHANNELS = 16 };
+enum { LEAST_CHANNELS = 16 };
+/* Whole blocks a step: at least so many, the weight at most so many bytes.
+ * Inputs of a group of blocks otherwise: at most so many bytes. */
+enum { MANY_BLOCKS = 16, SMALL_WEIGHT = 3 << 20, GROUP_BYTES = 8 << 20 };
+/* Points lie this much further apart than they need: were they a power of two
+ * apart, they would share few sets of the caches. */
+enum { GAP = 16 };
 
 typedef struct work {
     const rt__winograd *v;
@@ -18,13 +28,14 @@ typedef struct work {
     const rt__winograd_table *w;
     rt__tiling in, out;
     int64_t c, k;                 /* channels read, and made */
-    int64_t panels;               /* of mr output channels */
+    int64_t panels, rows;         /* of output channels; in one of them */
     int64_t blocks, most;         /* of nr tiles: in all, at a time */
     int64_t first, now;           /* blocks at hand */
-    int64_t group;                /* panels in one piece of the products */
+    int64_t u_points, x_points, m_points;   /* from one point to the next */
     float *u, *x, *m;             /* points of weights, inputs, outputs */
     float *a, *b;                 /* packed, for the weight's gradient */
     float *dw;
+    _Atomic rt_status failed;     /* of a step */
 } work;
 
 static int64_t quotient(int64_t a, int64_t b)
@@ -70,18 +81,19 @@ static void places_of(rt__place *places, const rt__tiling *t, int64_t first,
     }
 }
 
-static void plan(work *d, const rt__winograd *v, size_t room)
+static void plan(work *d, const rt__winograd *v)
 {
     *d = (work){.v = v, .g = RT_ISA_TABLE(sgemm), .w = RT_ISA_TABLE(winograd),
                 .in = tiling_of(v, false), .out = tiling_of(v, true),
                 .c = v->c, .k = v->k};
-    int64_t bytes = (v->c + v->k) * POINTS * d->g->nr * 4;
-    d->panels = quotient(v->k, d->g->mr);
     d->blocks = quotient(d->in.count, d->g->nr);
-    d->most = (int64_t)room / bytes;
-    d->most = d->most < 1 ? 1 : d->most;
-    d->most = quotient(d->blocks, quotient(d->blocks, d->most));
-    d->group = PIECE / (d->c * d->g->nr * d->g->mr) + 1;
+}
+
+/* At most `most` blocks at a time, in even groups. */
+static void group_blocks(work *d, int64_t most)
+{
+    most = most < 1 ? 1 : most;
+    d->most = quotient(d->blocks, quotient(d->blocks, most));
 }
 
 static rt_status no_memory(const char *name, rt_error *err)
@@ -90,108 +102,192 @@ static rt_status no_memory(const char *name, rt_error *err)
                    name);
 }
 
-static rt_status done(bool whole, const char *name, rt_error *err)
+static rt_status done(bool whole, const work *d, const char *name,
+                      rt_error *err)
 {
-    return whole ? RT_OK
-                 : rt_fail(err, RT_E_INTERRUPT, "%s: interrupted", name);
+    return whole && !d->failed ? RT_OK
+           : d->failed == RT_E_MEMORY
+               ? no_memory(name, err)
+               : rt_fail(err, RT_E_INTERRUPT, "%s: interrupted", name);
 }
 
 /* --- forward -------------------------------------------------------------- */
 
-/* u: [points][panels][c][mr] */
+static int64_t rows_of(const work *d, int64_t panel)
+{
+    int64_t left = d->k - panel * d->rows;
+    return left < d->rows ? left : d->rows;
+}
+
+/* Points of a panel's weights at u: [points][c][mr]; a vector's rest is
+ * written over by the next channel's, or falls into the gap. */
+static void panel_weights(const work *d, int64_t panel, float *u)
+{
+    enum { MOST_ROWS = 16 };
+    const rt__winograd *v = d->v;
+    const float *w = v->weight + panel * d->rows * v->wk;
+    float taps[(CHANNELS * 9 + 1) * MOST_ROWS];
+    int mr = d->g->mr;
+    memset(taps, 0, sizeof taps);
+    for (int64_t c = 0; c < d->c; c += CHANNELS) {
+        int64_t n = d->c - c < CHANNELS ? d->c - c : CHANNELS;
+        int64_t once = v->wc == 9 ? n : 1;    /* neighbours in memory */
+        for (int64_t i = 0; i < n; i += once) {
+            d->g->pack(taps + i * 9 * mr, mr, w + (c + i) * v->wc, v->wk, 1,
+                       rows_of(d, panel), once * 9);
+        }
+        for (int64_t i = 0; i < n; i++) {
+            d->w->weight(u + (c + i) * mr, d->u_points, taps + i * 9 * mr, mr,
+                         v->flip);
+        }
+    }
+}
+
+/* u: [panels][points][c][mr] */
 static void weights(void *ctx, int64_t begin, int64_t end)
 {
     const work *d = ctx;
-    const rt__winograd *v = d->v;
-    int mr = d->g->mr;
-    for (int64_t i = begin; i < end; i++) {
-        int64_t p = i / d->c, c = i % d->c, left = d->k - p * mr;
-        d->w->weight(d->u + i * mr, d->panels * d->c * mr,
-                     v->weight + p * mr * v->wk + c * v->wc, v->wk, v->flip,
-                     left < mr ? (int)left : mr, mr);
+    for (int64_t p = begin; p < end; p++) {
+        panel_weights(d, p, d->u + p * POINTS * d->u_points);
     }
+}
+
+/* Points of channels [from, to) of a block at x: [points][c][nr]. */
+static void block_inputs(const work *d, int64_t block, int64_t from,
+                         int64_t to, float *x)
+{
+    rt__place places[RT_WINOGRAD_TILES];
+    int64_t plane = d->in.h * d->in.w;
+    int nr = d->g->nr;
+    places_of(places, &d->in, block * nr, nr);
+    for (int64_t c = from; c < to; c++) {
+        d->w->input(x + c * nr, d->x_points, d->v->x + c * plane, d->in.w,
+                    places, nr);
+    }
+}
+
+/* A panel's outputs of a block, by way of m: [points][mr][nr]. */
+static void panel_outputs(const work *d, int64_t panel, int64_t block,
+                          const float *u, const float *x, float *m)
+{
+    const rt__winograd *v = d->v;
+    rt__place places[RT_WINOGRAD_TILES];
+    int64_t plane = d->out.h * d->out.w, first = panel * d->rows;
+    int nr = d->g->nr, rows = (int)rows_of(d, panel);
+    for (int64_t i = 0; i < POINTS; i++) {
+        d->g->tile(rows, nr, d->c, u + i * d->u_points, x + i * d->x_points,
+                   m + i * d->m_points, nr, NULL, 0);
+    }
+    places_of(places, &d->out, block * nr, nr);
+    for (int64_t k = 0; k < rows; k++) {
+        d->w->output(v->y + (first + k) * plane, d->out.w, places, m + k * nr,
+                     d->m_points, nr, v->bias ? v->bias[first + k] : 0);
+    }
+}
+
+/* Room of a step's own; NULL when it is not to run. */
+static float *step_room(work *d, int64_t floats)
+{
+    float *room = NULL;
+    if (rt_interrupted()) {
+        d->failed = RT_E_INTERRUPT;
+    } else if (!d->failed) {
+        room = rt_alloc((size_t)floats * sizeof *room);
+        if (!room) {
+            d->failed = RT_E_MEMORY;
+        }
+    }
+    return room;
+}
+
+static void whole_blocks(void *ctx, int64_t begin, int64_t end)
+{
+    work *d = ctx;
+    float *x = step_room(d, POINTS * (d->x_points + d->m_points));
+    for (int64_t b = begin; x && b < end; b++) {
+        block_inputs(d, b, 0, d->c, x);
+        for (int64_t p = 0; p < d->panels && !rt_interrupted(); p++) {
+            panel_outputs(d, p, b, d->u + p * POINTS * d->u_points, x,
+                          x + POINTS * d->x_points);
+        }
+    }
+    rt_free(x);
 }
 
 /* x: [points][blocks][c][nr] */
 static void inputs(void *ctx, int64_t begin, int64_t end)
 {
     const work *d = ctx;
-    rt__place places[RT_WINOGRAD_TILES];
-    int nr = d->g->nr;
-    int64_t plane = d->in.h * d->in.w, parts = quotient(d->c, CHANNELS);
+    int64_t parts = quotient(d->c, CHANNELS);
     for (int64_t i = begin; i < end; i++) {
         int64_t b = i / parts, c = i % parts * CHANNELS;
-        int64_t last = c + CHANNELS < d->c ? c + CHANNELS : d->c;
-        places_of(places, &d->in, (d->first + b) * nr, nr);
-        for (; c < last; c++) {
-            d->w->input(d->x + (b * d->c + c) * nr, d->now * d->c * nr,
-                        d->v->x + c * plane, d->in.w, places, nr);
-        }
+        block_inputs(d, d->first + b, c, c + CHANNELS < d->c ? c + CHANNELS
+                                                             : d->c,
+                     d->x + b * d->c * d->g->nr);
     }
 }
 
-/* m: [points][blocks][k][nr], one group of panels of one block a step. */
-static void products(void *ctx, int64_t begin, int64_t end)
+static void whole_panels(void *ctx, int64_t begin, int64_t end)
 {
-    const work *d = ctx;
-    int mr = d->g->mr, nr = d->g->nr;
-    int64_t groups = quotient(d->panels, d->group);
-    for (int64_t i = begin; i < end; i++) {
-        int64_t xb = i / groups, p = i % groups * d->group;
-        int64_t last = p + d->group < d->panels ? p + d->group : d->panels;
-        const float *u = d->u + xb / d->now * d->panels * d->c * mr;
-        for (; p < last; p++) {
-            int64_t left = d->k - p * mr;
-            d->g->tile(left < mr ? (int)left : mr, nr, d->c,
-                       u + p * d->c * mr, d->x + xb * d->c * nr,
-                       d->m + (xb * d->k + p * mr) * nr, nr, NULL, 0);
+    work *d = ctx;
+    float *u = step_room(d, POINTS * (d->u_points + d->m_points));
+    for (int64_t p = begin; u && p < end; p++) {
+        panel_weights(d, p, u);
+        for (int64_t b = 0; b < d->now; b++) {
+            if (rt_interrupted()) {
+                d->failed = RT_E_INTERRUPT;
+                break;
+            }
+            panel_outputs(d, p, d->first + b, u, d->x + b * d->c * d->g->nr,
+                          u + POINTS * d->u_points);
         }
     }
+    rt_free(u);
 }
 
-static void outputs(void *ctx, int64_t begin, int64_t end)
+static bool by_blocks(work *d)
 {
-    const work *d = ctx;
-    rt__place places[RT_WINOGRAD_TILES];
-    int nr = d->g->nr;
-    int64_t plane = d->out.h * d->out.w, parts = quotient(d->k, CHANNELS);
-    for (int64_t i = begin; i < end; i++) {
-        int64_t b = i / parts, k = i % parts * CHANNELS;
-        int64_t last = k + CHANNELS < d->k ? k + CHANNELS : d->k;
-        places_of(places, &d->out, (d->first + b) * nr, nr);
-        for (; k < last; k++) {
-            d->w->output(d->v->y + k * plane, d->out.w, places,
-                         d->m + (b * d->k + k) * nr, d->now * d->k * nr, nr,
-                         d->v->bias ? d->v->bias[k] : 0);
-        }
+    d->x_points = d->c * d->g->nr + GAP;
+    return rt__parallel(d->panels, 1, weights, d) &&
+           rt__parallel(d->blocks, 1, whole_blocks, d);
+}
+
+static bool by_panels(work *d)
+{
+    bool whole = true;
+    for (; whole && d->first < d->blocks; d->first += d->now) {
+        int64_t left = d->blocks - d->first;
+        d->now = left < d->most ? left : d->most;
+        whole = rt__parallel(d->now * quotient(d->c, CHANNELS), 1, inputs, d) &&
+                rt__parallel(d->panels, 1, whole_panels, d);
     }
+    return whole;
 }
 
 rt_status rt__winograd_run(const rt__winograd *v, const char *name,
                            rt_error *err)
 {
     work d;
-    plan(&d, v, rt__cpu_info()->l2 * 2);
-    int64_t u = d.panels * d.c * d.g->mr, wide = d.most * d.g->nr;
-    float *room = rt_alloc((size_t)(POINTS * (u + (d.c + d.k) * wide)) *
-                           sizeof *room);
-    if (!room) {
+    plan(&d, v);
+    /* An even number of panels, all but the last of one size. */
+    d.panels = quotient(quotient(d.k, d.g->mr), 2) * 2;
+    d.rows = quotient(d.k, d.panels);
+    d.panels = quotient(d.k, d.rows);
+    d.u_points = d.c * d.g->mr + GAP;
+    d.m_points = d.g->mr * d.g->nr;
+    int64_t u = d.panels * POINTS * d.u_points;
+    int64_t block = POINTS * d.c * d.g->nr;
+    bool many = d.blocks >= MANY_BLOCKS && u * 4 <= SMALL_WEIGHT;
+    group_blocks(&d, GROUP_BYTES / (block * 4));
+    d.x_points = d.most * d.c * d.g->nr + GAP;
+    d.u = d.x = rt_alloc((size_t)(many ? u : POINTS * d.x_points) *
+                         sizeof *d.x);
+    if (!d.x) {
         return no_memory(name, err);
     }
-    d.x = room;
-    d.m = d.x + POINTS * d.c * wide;
-    d.u = d.m + POINTS * d.k * wide;
-    bool whole = rt__parallel(d.panels * d.c, 64, weights, &d);
-    for (; whole && d.first < d.blocks; d.first += d.now) {
-        int64_t left = d.blocks - d.first;
-        d.now = left < d.most ? left : d.most;
-        whole = rt__parallel(d.now * quotient(d.c, CHANNELS), 1, inputs, &d) &&
-                rt__parallel(POINTS * d.now * quotient(d.panels, d.group), 1,
-                             products, &d) &&
-                rt__parallel(d.now * quotient(d.k, CHANNELS), 1, outputs, &d);
-    }
-    rt_free(room);
-    return done(whole, name, err);
+    bool whole = many ? by_blocks(&d) : by_panels(&d);
+    rt_free(d.x);
+    return done(whole, &d, name, err);
 }
 
 /* --- gradient of the weight -------------------------------------------------- */
@@ -260,7 +356,10 @@ rt_status rt__winograd_weight(const rt__winograd *v, float *dw,
                               const char *name, rt_error *err)
 {
     work d;
-    plan(&d, v, rt__cpu_info()->l2 * 4);
+    plan(&d, v);
+    group_blocks(&d, (int64_t)rt__cpu_info()->l2 * 4 /
+                         ((d.c + d.k) * POINTS * d.g->nr * 4));
+    d.panels = quotient(d.k, d.g->mr);
     d.dw = dw;
     int64_t wide = d.most * d.g->nr;
     int64_t ka = d.panels * d.g->mr, ca = quotient(d.c, d.g->nr) * d.g->nr;
@@ -284,5 +383,5 @@ rt_status rt__winograd_weight(const rt__winograd *v, float *dw,
     }
     whole = whole && rt__parallel(d.k, 4, weight_gradients, &d);
     rt_free(room);
-    return done(whole, name, err);
+    return done(whole, &d, name, err);
 }

@@ -35,10 +35,11 @@ typedef struct rt__winograd_table {
     /* Tiles of a plane, transformed. */
     void (*input)(float *out, int64_t points, const float *plane,
                   int64_t width, const rt__place *places, int lanes);
-    /* n <= lanes output channels of a 3x3 weight, `along` floats apart, turned
-     * by 180 degrees if `flip`; lanes past n are 0. */
-    void (*weight)(float *out, int64_t points, const float *w, int64_t along,
-                   bool flip, int n, int lanes);
+    /* `width` output channels of a 3x3 weight side by side, taps `width`
+     * apart, turned by 180 degrees if `flip`. Reads and writes whole vectors,
+     * past the last of them. */
+    void (*weight)(float *out, int64_t points, const float *taps, int width,
+                   bool flip);
     /* Products back to output pixels, plus a bias. */
     void (*output)(float *plane, int64_t width, const rt__place *places,
                    const float *in, int64_t points, int lanes, float bias);

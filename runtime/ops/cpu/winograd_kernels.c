@@ -7,6 +7,7 @@
 #include <string.h>
 
 #if defined(__AVX512F__)
+#include <immintrin.h>
 enum { VL = 16 };
 #elif defined(__AVX2__)
 enum { VL = 8 };
@@ -121,35 +122,166 @@ BOTH(weight_pixels, 6, 3, weights_of_points)
 
 /* --- tiles in a plane --------------------------------------------------------- */
 
-/* SIDE x SIDE values of each tile, lanes side by side. */
-#define GATHER(name, SIDE)                                                     \
-    INLINE void name(float *restrict out, const float *restrict plane,         \
-                     int64_t width, const rt__place *places, int lanes)        \
-    {                                                                          \
-        for (int l = 0; l < lanes; l++) {                                      \
-            rt__place p = places[l];                                           \
-            const float *from = plane + p.at;                                  \
-            if (p.y1 - p.y0 == SIDE && p.x1 - p.x0 == SIDE) {                  \
-                UNROLL_ALL for (int i = 0; i < SIDE; i++)                      \
-                {                                                              \
-                    UNROLL_ALL for (int j = 0; j < SIDE; j++)                  \
-                    {                                                          \
-                        out[(i * SIDE + j) * TILES + l] = from[i * width + j]; \
-                    }                                                          \
-                }                                                              \
-                continue;                                                      \
-            }                                                                  \
-            for (int i = 0; i < SIDE; i++) {                                   \
-                for (int j = 0; j < SIDE; j++) {                               \
-                    bool in = i >= p.y0 && i < p.y1 && j >= p.x0 && j < p.x1;  \
-                    out[(i * SIDE + j) * TILES + l] =                          \
-                        in ? from[i * width + j] : 0;                          \
-                }                                                              \
-            }                                                                  \
-        }                                                                      \
+#if defined(__AVX512F__)
+
+/* From four rows of 4x4 blocks, a block in each quarter, to their columns. */
+INLINE void turn_4(__m512 x[4])
+{
+    __m512 a = _mm512_unpacklo_ps(x[0], x[1]), b = _mm512_unpacklo_ps(x[2], x[3]);
+    __m512 c = _mm512_unpackhi_ps(x[0], x[1]), d = _mm512_unpackhi_ps(x[2], x[3]);
+    x[0] = _mm512_shuffle_ps(a, b, 0x44);
+    x[1] = _mm512_shuffle_ps(a, b, 0xee);
+    x[2] = _mm512_shuffle_ps(c, d, 0x44);
+    x[3] = _mm512_shuffle_ps(c, d, 0xee);
+}
+
+/* Where the rows of VL tiles are read, and how far apart; tiles that are cut
+ * are copied first, with zeros. */
+typedef struct rows {
+    const float *from[VL];
+    int64_t step[VL];
+    float cut[VL][6][8];
+} rows;
+
+INLINE void find_rows(rows *r, const float *plane, int64_t width,
+                      const rt__place *places, int side)
+{
+    for (int l = 0; l < VL; l++) {
+        const rt__place *p = places + l;
+        r->from[l] = plane + p->at;
+        r->step[l] = width;
+        if (p->y1 - p->y0 == side && p->x1 - p->x0 == side) {
+            continue;
+        }
+        __mmask8 columns = (__mmask8)((1u << p->x1) - (1u << p->x0));
+        for (int i = 0; i < side; i++) {
+            __mmask8 in = i >= p->y0 && i < p->y1 ? columns : 0;
+            _mm256_storeu_ps(r->cut[l][i], _mm256_maskz_loadu_ps(
+                                               in, r->from[l] + i * width));
+        }
+        r->from[l] = r->cut[l][0];
+        r->step[l] = 8;
     }
-GATHER(gather_6, 6)
-GATHER(gather_4, 4)
+}
+
+/* Columns [j, j + 4) of row i, tiles side by side. */
+INLINE void columns_of(__m512 x[4], const rows *r, int i, int j)
+{
+    UNROLL_ALL for (int q = 0; q < 4; q++)
+    {
+        const float *const *f = r->from + q;
+        const int64_t *s = r->step + q;
+        __m512 v = _mm512_castps128_ps512(_mm_loadu_ps(f[0] + i * s[0] + j));
+        v = _mm512_insertf32x4(v, _mm_loadu_ps(f[4] + i * s[4] + j), 1);
+        v = _mm512_insertf32x4(v, _mm_loadu_ps(f[8] + i * s[8] + j), 2);
+        x[q] = _mm512_insertf32x4(v, _mm_loadu_ps(f[12] + i * s[12] + j), 3);
+    }
+    turn_4(x);
+}
+
+/* side x side values of VL tiles, tiles side by side. */
+INLINE void gather(float *out, const float *plane, int64_t width,
+                   const rt__place *places, int side)
+{
+    __m512 x[4];
+    rows r;
+    find_rows(&r, plane, width, places, side);
+    for (int i = 0; i < side; i++) {
+        float *row = out + i * side * VL;
+        columns_of(x, &r, i, 0);
+        UNROLL_ALL for (int q = 0; q < 4; q++)
+        {
+            _mm512_store_ps(row + q * VL, x[q]);
+        }
+        if (side == 6) {
+            columns_of(x, &r, i, 2);
+            _mm512_store_ps(row + 4 * VL, x[2]);
+            _mm512_store_ps(row + 5 * VL, x[3]);
+        }
+    }
+}
+
+/* Writes a row of a tile, as far as it exists. */
+INLINE void put_four(float *to, const rt__place *p, int i, __m128 y)
+{
+    unsigned columns = i < p->y1 ? (1u << p->x1) - 1 : 0;
+    if (columns == 15) {
+        _mm_storeu_ps(to + p->at, y);
+    } else if (columns) {
+        _mm_mask_storeu_ps(to + p->at, (__mmask8)columns, y);
+    }
+}
+
+/* Writes 4x4 pixels of VL tiles. */
+INLINE void scatter(float *plane, int64_t width, const rt__place *places,
+                    vec v[4][4], float bias)
+{
+    __m512 x[4];
+    for (int i = 0; i < 4; i++) {
+        float *row = plane + i * width;
+        UNROLL_ALL for (int q = 0; q < 4; q++)
+        {
+            x[q] = (__m512)(v[i][q] + bias);
+        }
+        turn_4(x);
+        UNROLL_ALL for (int q = 0; q < 4; q++)
+        {
+            const rt__place *p = places + q;
+            put_four(row, p, i, _mm512_castps512_ps128(x[q]));
+            put_four(row, p + 4, i, _mm512_extractf32x4_ps(x[q], 1));
+            put_four(row, p + 8, i, _mm512_extractf32x4_ps(x[q], 2));
+            put_four(row, p + 12, i, _mm512_extractf32x4_ps(x[q], 3));
+        }
+    }
+}
+
+#else
+
+/* side x side values of VL tiles, tiles side by side. */
+INLINE void gather(float *restrict out, const float *restrict plane,
+                   int64_t width, const rt__place *places, int side)
+{
+    for (int l = 0; l < VL; l++) {
+        rt__place p = places[l];
+        const float *from = plane + p.at;
+        if (p.y1 - p.y0 == side && p.x1 - p.x0 == side) {
+            UNROLL_ALL for (int i = 0; i < side; i++)
+            {
+                UNROLL_ALL for (int j = 0; j < side; j++)
+                {
+                    out[(i * side + j) * VL + l] = from[i * width + j];
+                }
+            }
+            continue;
+        }
+        for (int i = 0; i < side; i++) {
+            for (int j = 0; j < side; j++) {
+                bool in = i >= p.y0 && i < p.y1 && j >= p.x0 && j < p.x1;
+                out[(i * side + j) * VL + l] = in ? from[i * width + j] : 0;
+            }
+        }
+    }
+}
+
+/* Writes 4x4 pixels of VL tiles. */
+INLINE void scatter(float *plane, int64_t width, const rt__place *places,
+                    vec v[4][4], float bias)
+{
+    float d[16][VL] __attribute__((aligned(64)));
+    for (int i = 0; i < 16; i++) {
+        store(d[i], v[i / 4][i % 4] + bias);
+    }
+    for (int l = 0; l < VL; l++) {
+        rt__place p = places[l];
+        for (int i = 0; i < p.y1; i++) {
+            for (int j = 0; j < p.x1; j++) {
+                plane[p.at + i * width + j] = d[i * 4 + j][l];
+            }
+        }
+    }
+}
+
+#endif
 
 INLINE void store_points(float *out, int64_t points, vec v[6][6])
 {
@@ -165,11 +297,11 @@ INLINE void store_points(float *out, int64_t points, vec v[6][6])
 static void input(float *out, int64_t points, const float *plane,
                   int64_t width, const rt__place *places, int lanes)
 {
-    float d[POINTS * TILES] __attribute__((aligned(64)));
+    float d[POINTS * VL] __attribute__((aligned(64)));
     vec v[6][6];
-    gather_6(d, plane, width, places, lanes);
     for (int l = 0; l < lanes; l += VL) {
-        input_points(v, d + l, TILES);
+        gather(d, plane, width, places + l, 6);
+        input_points(v, d, VL);
         store_points(out + l, points, v);
     }
 }
@@ -177,11 +309,11 @@ static void input(float *out, int64_t points, const float *plane,
 static void gradient(float *out, int64_t points, const float *plane,
                      int64_t width, const rt__place *places, int lanes)
 {
-    float d[16 * TILES] __attribute__((aligned(64)));
+    float d[16 * VL] __attribute__((aligned(64)));
     vec v[6][6];
-    gather_4(d, plane, width, places, lanes);
     for (int l = 0; l < lanes; l += VL) {
-        gradient_points(v, d + l, TILES);
+        gather(d, plane, width, places + l, 4);
+        gradient_points(v, d, VL);
         store_points(out + l, points, v);
     }
 }
@@ -189,54 +321,27 @@ static void gradient(float *out, int64_t points, const float *plane,
 static void output(float *plane, int64_t width, const rt__place *places,
                    const float *in, int64_t points, int lanes, float bias)
 {
-    float d[16][TILES] __attribute__((aligned(64)));
     vec v[4][4];
     for (int l = 0; l < lanes; l += VL) {
         output_pixels(v, in + l, points);
-        for (int i = 0; i < 16; i++) {
-            store(&d[i][l], v[i / 4][i % 4] + bias);
-        }
-    }
-    for (int l = 0; l < lanes; l++) {
-        rt__place p = places[l];
-        float *to = plane + p.at;
-        if (p.y1 == 4 && p.x1 == 4) {
-            UNROLL_ALL for (int i = 0; i < 4; i++)
-            {
-                UNROLL_ALL for (int j = 0; j < 4; j++)
-                {
-                    to[i * width + j] = d[i * 4 + j][l];
-                }
-            }
-            continue;
-        }
-        for (int i = 0; i < p.y1; i++) {
-            for (int j = 0; j < p.x1; j++) {
-                to[i * width + j] = d[i * 4 + j][l];
-            }
-        }
+        scatter(plane, width, places + l, v, bias);
     }
 }
 
 /* --- weights ------------------------------------------------------------------- */
 
-static void weight(float *out, int64_t points, const float *w, int64_t along,
-                   bool flip, int n, int lanes)
+static void weight(float *out, int64_t points, const float *taps, int width,
+                   bool flip)
 {
-    float d[9 * TILES] __attribute__((aligned(64)));
-    float u[POINTS * TILES] __attribute__((aligned(64)));
+    float d[9 * VL] __attribute__((aligned(64)));
     vec v[6][6];
-    for (int l = 0; l < TILES; l++) {
-        for (int i = 0; i < 9; i++) {
-            d[i * TILES + l] = l < n ? w[l * along + (flip ? 8 - i : i)] : 0;
+    for (int l = 0; l < width; l += VL) {
+        UNROLL_ALL for (int i = 0; i < 9; i++)
+        {
+            store(d + i * VL, load(taps + (flip ? 8 - i : i) * width + l));
         }
-    }
-    for (int l = 0; l < lanes; l += VL) {
-        weight_points(v, d + l, TILES);
-        store_points(u + l, TILES, v);
-    }
-    for (int x = 0; x < POINTS; x++) {
-        memcpy(out + x * points, u + x * TILES, (size_t)lanes * sizeof *out);
+        weight_points(v, d, VL);
+        store_points(out + l, points, v);
     }
 }
 
