@@ -2,6 +2,8 @@
  * Indexing and attributes. */
 #include "lang/vm.h"
 
+#include "lang/suggest.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -543,6 +545,25 @@ static int member_index(lang__instance *in, const char *name)
     return -1;
 }
 
+static rt_status no_member(rt_module *m, const char *name, const char *tail,
+                           rt_error *err)
+{
+    lang__instance *in = lang__instance_of(m);
+    lang__suggestion near;
+    lang__suggest_start(&near, name);
+    for (int i = 0; in && i < in->nfields; i++)
+        lang__suggest_offer(&near, in->klass->module->members[i].name);
+    for (rt_slot slot = RT_SLOT_PARAMETER; slot <= RT_SLOT_CHILD; slot++) {
+        for (int i = 0; i < rt_module_slot_count(m, slot); i++)
+            lang__suggest_offer(&near, rt_module_slot_name(m, slot, i));
+    }
+    rt_fail(err, RT_E_NAME, "%s has nothing named %s%s", rt_module_name(m),
+            name, tail);
+    if (near.best)
+        rt_error_help(err, "did you mean '%s'?", near.best);
+    return RT_E_NAME;
+}
+
 /* net.fc1, net.weight, net.count: whatever the module has by that name. */
 static rt_status dynamic_get(lang__value *out, rt_module *m, const char *name,
                              rt_error *err)
@@ -569,8 +590,7 @@ static rt_status dynamic_get(lang__value *out, rt_module *m, const char *name,
     rt_value option = RT_UNSET;
     if (rt_module_layer(m) && !rt_module_option(&option, m, name, NULL))
         return lang__from_rt(out, &option, err);
-    return rt_fail(err, RT_E_NAME, "%s has nothing named %s",
-                   rt_module_name(m), name);
+    return no_member(m, name, "", err);
 }
 
 rt_status lang__get_attribute(lang__value *out, const lang__site *site,
@@ -622,8 +642,7 @@ static rt_status dynamic_set(rt_module *m, const char *name, lang__value v,
         return rt_module_set_parameter(m, name, v.t, err);
     if (v.kind == LANG_TENSOR && slot_named(m, RT_SLOT_BUFFER, name) >= 0)
         return rt_module_set_buffer(m, name, v.t, true, err);
-    return rt_fail(err, RT_E_NAME, "%s has nothing named %s to assign",
-                   rt_module_name(m), name);
+    return no_member(m, name, " to assign", err);
 }
 
 rt_status lang__set_attribute(const lang__site *site, lang__value object,

@@ -126,6 +126,7 @@ void lang_watch(lang_session *s, volatile uint64_t *place);
 typedef struct lang_trace {
     char function[64];    /* "" at top level */
     int cell, line;
+    int times;           /* calls one after another at this line */
 } lang_trace;
 
 typedef struct lang_failure {

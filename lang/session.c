@@ -311,6 +311,8 @@ static void append_trace(char **text, const lang__trouble *t)
         lang__write_format(&w, "\n  %s cell %d, line %d%s%s",
                            i ? "called from" : "in", f->cell, f->line,
                            *f->function ? ", in " : "", f->function);
+        if (f->times > 1)
+            lang__write_format(&w, " (%d calls)", f->times);
     }
     char *longer = NULL;
     if (lang__writer_take(&w, &longer, NULL) == RT_OK) {

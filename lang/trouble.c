@@ -20,17 +20,20 @@ static void add_trace(lang__trouble *t, const lang__frame *f,
 {
     const lang__routine *r = f->routine;
     int most = (int)(sizeof t->trace / sizeof t->trace[0]);
-    if (t->ntrace >= most)
-        return;
-    lang_trace *trace = &t->trace[t->ntrace++];
     const lang__source *source = r->unit->source;
-    *trace = (lang_trace){.cell = source->cell};
-    trace->line = lang__source_line(source, r->spans[at - r->code].start);
+    lang_trace trace = {.cell = source->cell, .times = 1};
+    lang_trace *last = t->ntrace ? &t->trace[t->ntrace - 1] : NULL;
+    trace.line = lang__source_line(source, r->spans[at - r->code].start);
     if (r->klass && r->function)
-        snprintf(trace->function, sizeof trace->function, "%.30s.%.30s",
+        snprintf(trace.function, sizeof trace.function, "%.30s.%.30s",
                  r->klass->module->name, r->name);
     else
-        snprintf(trace->function, sizeof trace->function, "%.60s", r->name);
+        snprintf(trace.function, sizeof trace.function, "%.60s", r->name);
+    if (last && last->cell == trace.cell && last->line == trace.line &&
+        strcmp(last->function, trace.function) == 0)
+        last->times++;               /* a recursion */
+    else if (t->ntrace < most)
+        t->trace[t->ntrace++] = trace;
 }
 
 /* The site of an instruction that has one and is likely to fail. */
