@@ -277,7 +277,7 @@ static bool all_turnable(plane *p)
 static bool run_plane(const job *j, const rt__iter *it, bool *stopped)
 {
     plane p = {.j = j, .it = it, .fn = j->fn};
-    int64_t inner[OPERANDS];
+    int64_t inner[OPERANDS] = {0};
     for (int i = 0; i < j->n; i++) {
         inner[i] = it->strides[i][0];
     }
