@@ -169,10 +169,10 @@ static void check_threads(int64_t n, int64_t c, int64_t k, int64_t size)
                        one, one, one, I(1));
     }
     rt_set_num_threads(0);
-    for (int k = 0; k < 3; k++) {
-        CHECK(memcmp(r[0][k]->data, r[1][k]->data,
-                     (size_t)r[0][k]->numel * 4) == 0);
-        DROP(r[0][k], r[1][k]);
+    for (int which = 0; which < 3; which++) {
+        CHECK(memcmp(r[0][which]->data, r[1][which]->data,
+                     (size_t)r[0][which]->numel * 4) == 0);
+        DROP(r[0][which], r[1][which]);
     }
     DROP(x, w, g);
 }
