@@ -492,7 +492,8 @@ static void check_value(lang__checker *c, lang__stmt *s)
     lang__type t = s->u.expr.value->type;
     if (lang__type_is(t, LANG_VOID))
         s->u.expr.shown = false;
-    if (t.kind == LANG__TUPLE && s->u.expr.shown) {
+    if (t.kind == LANG__TUPLE && s->u.expr.shown &&
+        s->u.expr.value->kind != E_CALL_OP) {
         lang__diagnostic *d =
             lang__report(c->errors, LANG__D_UNPACK, s->span,
                          "this call has several results, which are not one value");

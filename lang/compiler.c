@@ -409,8 +409,12 @@ static void expression(lang__emitter *e, const lang__stmt *s)
         return;
     }
     int index;
-    lang__place p = lang__anywhere(e, x);
-    lang__site_for(e, x, &index);
+    lang__place p = gives_tuple(x)
+                    ? (lang__place){lang__results_listed(e, x), true}
+                    : lang__anywhere(e, x);
+    lang__site *site = lang__site_for(e, x, &index);
+    if (gives_tuple(x))
+        site->type = (lang__type){.kind = LANG_TENSOR, .depth = 1};
     lang__emit(e, LANG__OP_RESULT, p.reg, index, 0);
     lang__free_place(e, p);
 }

@@ -122,6 +122,8 @@ void lang__convert_place(lang__emitter *e, lang__place p, lang__type from,
                          lang__type type, int to);
 /* A call with several results: the first of neighbouring registers. */
 int lang__results(lang__emitter *e, const lang__expr *x, int n);
+/* The results of a call of an op as a list of tensors, in a temporary. */
+int lang__results_listed(lang__emitter *e, const lang__expr *x);
 
 /* --- fuse.c ------------------------------------------------------------------- */
 

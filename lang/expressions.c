@@ -330,6 +330,26 @@ int lang__results(lang__emitter *e, const lang__expr *x, int n)
     return first;
 }
 
+int lang__results_listed(lang__emitter *e, const lang__expr *x)
+{
+    int n = x->u.invoke.nresults, index;
+    int first = lang__results(e, x, n);
+    lang__site *site = lang__site_for(e, x, &index);
+    site->type = (lang__type){.kind = LANG_TENSOR, .depth = 1};
+    site->args = lang__arena_get(e->arena, (size_t)n * sizeof *site->args);
+    site->nargs = site->args ? n : 0;
+    for (int i = 0; i < n; i++) {
+        if (site->args)
+            site->args[i] = (lang__operand){
+                .reg = (int16_t)(first + i), .kind = LANG_TENSOR,
+                .counted = true, .dies = true, .given = true, .span = x->span};
+        lang__free_register(e, first + i);
+    }
+    int to = lang__temporary(e, true);
+    lang__emit(e, LANG__OP_LIST, to, index, 0);
+    return to;
+}
+
 static void call(lang__emitter *e, const lang__expr *x, int to)
 {
     int site;
