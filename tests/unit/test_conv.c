@@ -29,6 +29,20 @@ static const setup tiled[] = {
     {2, 16, 70, 67, 17, 3, 3, {1, 1}, {1, 1}, {1, 1}, 1},   /* many blocks */
     {4, 1032, 9, 9, 16, 3, 3, {1, 1}, {1, 1}, {1, 1}, 1},   /* some groups */
 };
+/* Enough images that they lie side by side. */
+static const setup laned[] = {
+    {16, 1, 28, 28, 6, 5, 5, {1, 1}, {2, 2}, {1, 1}, 1},
+    {32, 6, 14, 14, 16, 5, 5, {1, 1}, {0, 0}, {1, 1}, 1},
+    {17, 3, 7, 8, 4, 3, 3, {1, 1}, {0, 1}, {1, 1}, 1},
+    {31, 3, 9, 11, 7, 3, 2, {2, 1}, {1, 2}, {1, 1}, 1},
+    {12, 4, 12, 9, 10, 3, 3, {2, 3}, {2, 2}, {2, 2}, 1},
+    {16, 6, 9, 6, 15, 2, 3, {1, 1}, {1, 2}, {1, 3}, 3},
+    {16, 8, 8, 8, 8, 3, 3, {1, 1}, {1, 1}, {1, 1}, 8},
+    {13, 2, 3, 3, 5, 3, 3, {1, 1}, {4, 5}, {1, 1}, 1},   /* more outside */
+    {20, 3, 60, 70, 13, 7, 7, {2, 2}, {3, 3}, {1, 1}, 1},
+    {150, 1, 5, 5, 2, 5, 5, {1, 1}, {0, 0}, {1, 1}, 1},  /* one pixel */
+};
+#define LANED ((int)(sizeof laned / sizeof *laned))
 #define TILED ((int)(sizeof tiled / sizeof *tiled))
 #define SETUPS ((int)(sizeof setups / sizeof *setups))
 
@@ -142,6 +156,17 @@ CASE(float32_agrees_with_direct_loops)
     }
 }
 
+CASE(images_side_by_side_agree_with_direct_loops)
+{
+    for (int on = 1; on >= 0; on--) {
+        rt_set_simd_enabled(on);
+        for (int i = 0; i < LANED; i++) {
+            check_setup(&laned[i], RT_FLOAT32, 2e-5);
+        }
+    }
+    rt_set_simd_enabled(true);
+}
+
 /* Bound: a part of the sum of |x| |w|, which grows with the channels. */
 CASE(tiles_of_3x3_convolutions_agree_with_direct_loops)
 {
@@ -181,6 +206,12 @@ CASE(threads_change_no_bit_of_a_tiled_convolution)
 {
     check_threads(4, 24, 40, 15);
     check_threads(2, 16, 20, 70);
+}
+
+CASE(threads_change_no_bit_of_images_side_by_side)
+{
+    check_threads(40, 3, 20, 15);
+    check_threads(16, 5, 3, 40);
 }
 
 CASE(one_image_without_a_batch_dimension)

@@ -13,6 +13,7 @@
  */
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/gemm.h"
+#include "runtime/ops/cpu/lanes.h"
 #include "runtime/ops/cpu/move.h"
 #include "runtime/ops/cpu/window.h"
 #include "runtime/ops/cpu/winograd.h"
@@ -332,6 +333,57 @@ static bool turned_tiles_of(rt__winograd *t, const conv *v)
     return suits && rt__winograd_suits(t);
 }
 
+/* --- by lanes -------------------------------------------------------------- */
+
+/* The convolution of one group with images in the lanes; false where that does
+ * not suit. The pointers are left to the caller. */
+static bool lanes_of(rt__lanes *t, const conv *v)
+{
+    const rt__window *w = &v->w;
+    *t = (rt__lanes){.n = v->n, .c = v->ci, .k = v->co, .h = w->in[0],
+                     .w = w->in[1], .oh = w->out[0], .ow = w->out[1],
+                     .x_image = v->groups * v->ci * w->in[0] * w->in[1],
+                     .y_image = v->groups * v->co * v->p,
+                     .wk = v->k, .wc = w->kernel[0] * w->kernel[1]};
+    for (int d = 0; d < 2; d++) {
+        t->kernel[d] = w->kernel[d];
+        t->stride[d] = w->stride[d];
+        t->pad[d] = w->padding[d];
+        t->dilation[d] = w->dilation[d];
+    }
+    return v->dtype == RT_FLOAT32 && rt__lanes_suits(t);
+}
+
+static bool turned_lanes_of(rt__lanes *t, const conv *v)
+{
+    lanes_of(t, v);
+    rt__lanes l = *t;
+    t->c = l.k, t->h = l.oh, t->w = l.ow, t->x_image = l.y_image;
+    t->k = l.c, t->oh = l.h, t->ow = l.w, t->y_image = l.x_image;
+    t->wk = l.wc, t->wc = l.wk;
+    t->flip = true;
+    for (int d = 0; d < 2; d++) {
+        t->pad[d] = l.dilation[d] * (l.kernel[d] - 1) - l.pad[d];
+    }
+    return v->dtype == RT_FLOAT32 && l.stride[0] == 1 && l.stride[1] == 1 &&
+           rt__lanes_suits(t);
+}
+
+/* Every group; the weight's gradient if dw is given. */
+static rt_status run_lanes(rt__call *c, const conv *v, rt__lanes t, float *dw)
+{
+    rt_status s = RT_OK;
+    for (int64_t i = 0; s == RT_OK && i < v->groups; i++) {
+        s = dw ? rt__lanes_weight(&t, dw + i * v->co * v->k, c->name, c->err)
+               : rt__lanes_run(&t, c->name, c->err);
+        t.x += t.c * t.h * t.w;
+        t.y += t.k * t.oh * t.ow;
+        t.weight += dw ? 0 : v->co * v->k;
+        t.bias += t.bias ? t.k : 0;
+    }
+    return s;
+}
+
 /* --- forward -------------------------------------------------------------- */
 
 enum { C_INPUT, C_WEIGHT, C_BIAS, C_STRIDE };
@@ -437,6 +489,7 @@ RT_KERNEL(conv2d)
     rt_tensor *input = rt__arg(c, C_INPUT), *weight = rt__arg(c, C_WEIGHT);
     rt_dtype compute = rt__compute_dtype(input);
     rt__winograd t;
+    rt__lanes l;
     int64_t i = 0;
     conv v;
     rt_status s = read_conv(&v, c, input->ndim, input->shape, weight->ndim,
@@ -460,6 +513,13 @@ RT_KERNEL(conv2d)
         t.bias = b ? (const float *)b->data : NULL;
         t.y = (float *)y->data;
         s = rt__winograd_run(&t, c->name, c->err);
+        i = v.n;
+    } else if (s == RT_OK && y->numel > 0 && lanes_of(&l, &v)) {
+        l.x = (const float *)x->data;
+        l.weight = (const float *)w->data;
+        l.bias = b ? (const float *)b->data : NULL;
+        l.y = (float *)y->data;
+        s = run_lanes(c, &v, l, NULL);
         i = v.n;
     }
     for (; s == RT_OK && y->numel > 0 && i < v.n; i += v.chunk) {
@@ -555,6 +615,7 @@ RT_KERNEL(conv2d_input)
     rt_tensor *g = NULL, *w = NULL, *out = NULL;
     rt_dtype compute = rt__compute_dtype(rt__arg(c, I_GRAD));
     rt__winograd t;
+    rt__lanes l;
     int64_t i = 0;
     conv v;
     rt_status s = read_conv_input(&v, c);
@@ -573,6 +634,12 @@ RT_KERNEL(conv2d_input)
         t.weight = (const float *)w->data;
         t.y = (float *)out->data;
         s = rt__winograd_run(&t, c->name, c->err);
+        i = v.n;
+    } else if (s == RT_OK && out->numel > 0 && turned_lanes_of(&l, &v)) {
+        l.x = (const float *)g->data;
+        l.weight = (const float *)w->data;
+        l.y = (float *)out->data;
+        s = run_lanes(c, &v, l, NULL);
         i = v.n;
     }
     for (; s == RT_OK && out->numel > 0 && i < v.n; i += v.chunk) {
@@ -669,6 +736,7 @@ RT_KERNEL(conv2d_weight)
     rt_tensor *g = NULL, *x = NULL, *out = NULL;
     rt_dtype compute = rt__compute_dtype(rt__arg(c, I_GRAD));
     rt__winograd t;
+    rt__lanes l;
     int64_t i = 0;
     conv v;
     rt_status s = read_conv_weight(&v, c);
@@ -689,6 +757,11 @@ RT_KERNEL(conv2d_weight)
         t.x = (const float *)x->data;
         t.y = (float *)g->data;
         s = rt__winograd_weight(&t, (float *)out->data, c->name, c->err);
+        i = v.n;
+    } else if (s == RT_OK && g->numel > 0 && lanes_of(&l, &v)) {
+        l.x = (const float *)x->data;
+        l.y = (float *)g->data;
+        s = run_lanes(c, &v, l, (float *)out->data);
         i = v.n;
     }
     for (; s == RT_OK && g->numel > 0 && i < v.n; i += v.chunk) {

@@ -7,6 +7,7 @@ ops_kernels = \
 	%D%/elementwise_kernels.c \
 	%D%/dgemm_kernels.c %D%/dgemm_kernels.h \
 	%D%/gather_kernels.c \
+	%D%/lanes_kernels.c %D%/lanes.h \
 	%D%/sgemm_kernels.c %D%/sgemm_kernels.h \
 	%D%/norm_kernels.c %D%/norm.h \
 	%D%/random_kernels.c %D%/random_kernels.h \
@@ -44,6 +45,7 @@ libruntime_la_SOURCES += \
 	%D%/reduce.c %D%/reduce.h \
 	%D%/softmax.c
 libruntime_la_SOURCES += %D%/fused.c
+libruntime_la_SOURCES += %D%/lanes.c
 libruntime_la_SOURCES += %D%/rows.h
 libruntime_la_SOURCES += %D%/sgemm.c
 libruntime_la_SOURCES += %D%/winograd.c
