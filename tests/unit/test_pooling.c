@@ -48,6 +48,36 @@ CASE(max_pool_lets_nan_through)
     DROP(x, y);
 }
 
+/* Rows of every length, cut vectors too, ties and NaN among them. */
+CASE(max_pool_of_pairs_agrees_with_plain_windows)
+{
+    for (int64_t n = 1; n < 40; n++) {
+        rt_tensor *x = noise(RT_FLOAT32, SHAPE(2, 5, 2 * n + 1), (uint32_t)n);
+        rt_value r[RT_MAX_RESULTS];
+        put(x, n, NAN);
+        put(x, 2, 2);
+        put(x, 0, 2);
+        CHECK_OK(call_all(r, RT_OP_max_pool2d, 2, T(x), I(2)), err);
+        const int64_t *where = (const int64_t *)r[1].t->data;
+        for (int64_t i = 0; i < r[0].t->numel; i++) {
+            int64_t plane = i / (2 * n) * 5 * (2 * n + 1), best = -1;
+            int64_t from = i / n % 2 * 2 * (2 * n + 1) + i % n * 2;
+            for (int64_t k = 0; k < 4; k++) {
+                int64_t p = from + k / 2 * (2 * n + 1) + k % 2;
+                double v = at(x, plane + p);
+                best = best < 0 || isnan(v) || v > at(x, plane + best) ? p
+                                                                       : best;
+            }
+            CHECK_INT(where[i], best);
+            CHECK(memcmp((float *)r[0].t->data + i,
+                         (float *)x->data + plane + best, 4) == 0);
+        }
+        rt_value_release(&r[0]);
+        rt_value_release(&r[1]);
+        DROP(x);
+    }
+}
+
 CASE(avg_pool_counts_padding_or_not)
 {
     rt_tensor *x = tensor(RT_FLOAT64, SHAPE(1, 2, 2), VALUES(4, 8, 12, 16));

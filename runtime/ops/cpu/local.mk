@@ -10,6 +10,7 @@ ops_kernels = \
 	%D%/lanes_kernels.c %D%/lanes.h \
 	%D%/sgemm_kernels.c %D%/sgemm_kernels.h \
 	%D%/norm_kernels.c %D%/norm.h \
+	%D%/pooling_kernels.c %D%/pooling.h \
 	%D%/random_kernels.c %D%/random_kernels.h \
 	%D%/reduce_kernels.c \
 	%D%/rows_kernels.c \

@@ -2,9 +2,10 @@
  * max_pool2d and avg_pool2d with the latter's gradient: planes of [.., H, W],
  * one after the other.
  */
+#include "runtime/ops/cpu/pooling.h"
+
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/move.h"
-#include "runtime/ops/cpu/random_kernels.h"
 #include "runtime/ops/cpu/window.h"
 
 #include <math.h>
@@ -132,7 +133,7 @@ MAX_ROW(int64_t, INT64_MIN)
 static bool pairs_of(const planes *p)
 {
     const rt__window *w = &p->w;
-    bool fits = p->dtype == RT_FLOAT32;
+    bool fits = p->dtype == RT_FLOAT32 && w->in[1] < 1 << 30;
     for (int d = 0; d < 2; d++) {
         fits = fits && w->kernel[d] == 2 && w->stride[d] == 2 &&
                w->padding[d] == 0 && w->dilation[d] == 1 &&
@@ -141,25 +142,31 @@ static bool pairs_of(const planes *p)
     return fits;
 }
 
-static void max_pairs(const planes *p, int64_t row)
+static void max_pairs(const planes *p, int64_t begin, int64_t end)
 {
     const rt__window *w = &p->w;
-    int64_t at = row % w->out[0] * 2 * w->in[1];
-    const float *plane = (const float *)p->src +
-                         row / w->out[0] * w->in[0] * w->in[1];
-    RT_ISA_TABLE(pooling)->pairs((float *)p->dst + row * w->out[1],
-                                 p->indices + row * w->out[1], plane + at,
-                                 w->in[1], at, w->out[1]);
+    int64_t y = begin % w->out[0], size = w->in[0] * w->in[1];
+    const float *plane = (const float *)p->src + begin / w->out[0] * size;
+    for (int64_t row = begin; row < end; row++) {
+        int64_t at = 2 * y * w->in[1], to = row * w->out[1];
+        RT_ISA_TABLE(pooling)->pairs((float *)p->dst + to, p->indices + to,
+                                     plane + at, w->in[1], at, w->out[1]);
+        if (++y == w->out[0]) {
+            y = 0;
+            plane += size;
+        }
+    }
 }
 
 static void max_range(void *ctx, int64_t begin, int64_t end)
 {
     const planes *p = ctx;
-    bool pairs = pairs_of(p);
+    if (pairs_of(p)) {
+        max_pairs(p, begin, end);
+        return;
+    }
     for (int64_t row = begin; row < end; row++) {
-        if (pairs) {
-            max_pairs(p, row);
-        } else if (p->dtype == RT_FLOAT32) {
+        if (p->dtype == RT_FLOAT32) {
             max_row_float(p, row);
         } else if (p->dtype == RT_FLOAT64) {
             max_row_double(p, row);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Normal samples, hits of a probability, and 2x2 pooling;
- * compiled per instruction set.
+ * Normal samples and hits of a probability; compiled per instruction set.
  */
 #include "runtime/ops/cpu/random_kernels.h"
 #include "runtime/ops/cpu/vec_trig.h"
@@ -65,29 +64,3 @@ const rt__random_table RT_ISA_NAME(random) = {
     .normals = normals,
     .hits = hits,
 };
-
-/* --- 2x2 pooling ------------------------------------------------------------- */
-
-static void pairs(float *restrict out, int64_t *restrict where,
-                  const float *restrict rows, int64_t width, int64_t at,
-                  int64_t n)
-{
-    const float *below = rows + width;
-    RT_VECTORISE
-    for (int64_t i = 0; i < n; i++) {
-        float a = rows[2 * i], b = rows[2 * i + 1];
-        float c = below[2 * i], d = below[2 * i + 1];
-        int64_t w = 0;
-        int tb = (b > a) | (b != b);
-        a = tb ? b : a;
-        w = tb ? 1 : w;
-        int tc = (c > a) | (c != c);
-        a = tc ? c : a;
-        w = tc ? width : w;
-        int td = (d > a) | (d != d);
-        out[i] = td ? d : a;
-        where[i] = at + 2 * i + (td ? width + 1 : w);
-    }
-}
-
-const rt__pooling_table RT_ISA_NAME(pooling) = {.pairs = pairs};
