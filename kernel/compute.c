@@ -27,6 +27,7 @@ typedef struct compute {
     lang_session *session;
     kernel_inbox inbox;
     bool allow_stdin;
+    bool untouched;        /* the cell left the session as it was */
     int inputs;            /* asked so far */
     json_t *payload;       /* of the reply being made */
     char *symbols;         /* the snapshot sent last */
@@ -227,6 +228,7 @@ static json_t *evaluate(compute *c, const char *source)
 {
     lang_outcome o = {0};
     lang_evaluate(c->session, source, strlen(source), &o);
+    c->untouched &= o.untouched;
     json_t *result = o.ok ? json_pack("{ss so so}", "status", "ok", "data",
                                       kernel_bundle_data(&o.bundle),
                                       "metadata",
@@ -320,6 +322,7 @@ static void run_cell(compute *c, json_t *request)
     lang_execute(c->session, json_string_value(code), json_string_length(code),
                  count, NULL, &o);
     rt_interrupt_clear();   /* what follows is not the cell any more */
+    c->untouched = o.untouched;
     if (!json_is_true(json_object_get(request, "silent"))) {
         remember(c, json_string_value(code), json_string_length(code));
     }
@@ -328,13 +331,12 @@ static void run_cell(compute *c, json_t *request)
                                          : NULL;
     json_t *result = plain ? kernel_json_text(plain->data, plain->size)
                            : json_null();
-    bool untouched = o.untouched;
     lang_outcome_dispose(&o);
     fflush(NULL);   /* what C libraries printed */
     send_symbols(c);
     send_json(KERNEL_LINK_DONE, json_pack("{so so sb}", "reply", reply,
                                           "result", result, "untouched",
-                                          untouched));
+                                          c->untouched));
     json_decref(c->payload);
     c->payload = NULL;
 }

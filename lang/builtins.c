@@ -8,8 +8,8 @@
 #include <string.h>
 
 static const lang__builtin rows[LANG__B_COUNT] = {
-#define BUILTIN(id, name, signature, check, doc)                               \
-    {LANG__B_##id, name, signature, LANG__##check, doc},
+#define BUILTIN(id, name, signature, check, effect, doc)                       \
+    {LANG__B_##id, name, signature, LANG__##check, LANG__##effect, doc},
 #include "lang/builtins.def"
 #undef BUILTIN
 };

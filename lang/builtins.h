@@ -12,10 +12,11 @@
 #ifndef LANG_BUILTINS_H
 #define LANG_BUILTINS_H
 
+#include "lang/effects.h"
 #include "lang/types.h"
 
 typedef enum lang__builtin_id {
-#define BUILTIN(id, name, signature, check, doc) LANG__B_##id,
+#define BUILTIN(id, name, signature, check, effect, doc) LANG__B_##id,
 #include "lang/builtins.def"
 #undef BUILTIN
     LANG__B_COUNT
@@ -37,6 +38,7 @@ typedef struct lang__builtin {
     const char *name;
     const char *text;                     /* the signature as written */
     lang__check_kind check;
+    lang__effect effect;
     const char *doc;
 } lang__builtin;
 

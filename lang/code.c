@@ -74,12 +74,12 @@ void lang__anchor_release(lang__anchor *a)
 }
 
 static const char *const opcode_names[] = {
-#define OP(id, meaning) #id,
+#define OP(id, effect, meaning) #id,
 #include "lang/opcode.def"
 #undef OP
 };
 
-static bool has_next_word(int op)
+bool lang__has_next_word(int op)
 {
     return (op >= LANG__OP_JUMP_EQ_INT && op <= LANG__OP_STEP_LT) ||
            op == LANG__OP_BINARY || op == LANG__OP_NEXT ||
@@ -107,7 +107,7 @@ rt_status lang__disassemble(char **out, const lang__routine *r, rt_error *err)
         const lang__code *c = &r->code[i];
         lang__write_format(&w, "%4d  %-18s", i, opcode_names[c->op]);
         write_bytes_of(&w, c);
-        if (has_next_word(c->op)) {
+        if (lang__has_next_word(c->op)) {
             const lang__code *next = &r->code[++i];
             lang__write_format(&w, " | %d", (int)((uint16_t)next->b |
                                       (uint32_t)(uint16_t)next->c << 16));

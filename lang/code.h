@@ -13,7 +13,7 @@
 #include "lang/value.h"
 
 typedef enum lang__opcode {
-#define OP(id, meaning) LANG__OP_##id,
+#define OP(id, effect, meaning) LANG__OP_##id,
 #include "lang/opcode.def"
 #undef OP
     LANG__OP_COUNT
@@ -141,6 +141,8 @@ void lang__klass_release(lang__klass *k);
 lang__anchor *lang__anchor_retain(lang__anchor *a);
 void lang__anchor_release(lang__anchor *a);
 
+/* Whether a second word follows the instruction. */
+bool lang__has_next_word(int op);
 /* The instructions as text, for dumps and tests: rt_alloc'ed. */
 rt_status lang__disassemble(char **out, const lang__routine *r, rt_error *err);
 

@@ -146,7 +146,8 @@ typedef struct lang_outcome {
     lang_value value;
     lang_bundle bundle;   /* its rendering */
     lang_failure failure; /* when !ok */
-    bool untouched;       /* nothing ran: the session is as it was */
+    bool untouched;       /* the session is as it was: nothing ran, or what
+                             ran only read it, computed, printed */
     bool exit_asked;      /* the cell called exit(status); ok then */
     int exit_status;
 } lang_outcome;

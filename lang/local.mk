@@ -32,6 +32,8 @@ liblang_la_SOURCES = \
 	%reldir%/diagnostic.c \
 	%reldir%/diagnostic.h \
 	%reldir%/diagnostics.def \
+	%reldir%/effects.c \
+	%reldir%/effects.h \
 	%reldir%/emit.c \
 	%reldir%/emit.h \
 	%reldir%/expressions.c \

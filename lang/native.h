@@ -10,7 +10,7 @@
 
 #define NATIVE(id) rt_status lang__native_##id(lang__native_call *c)
 
-#define BUILTIN(id, name, signature, check, doc) NATIVE(id);
+#define BUILTIN(id, name, signature, check, effect, doc) NATIVE(id);
 #include "lang/builtins.def"
 #undef BUILTIN
 

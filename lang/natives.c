@@ -9,7 +9,7 @@
 lang__native lang__native_of(lang__builtin_id id)
 {
     static const lang__native table[LANG__B_COUNT] = {
-#define BUILTIN(id, name, signature, check, doc)                               \
+#define BUILTIN(id, name, signature, check, effect, doc)                       \
     [LANG__B_##id] = lang__native_##id,
 #include "lang/builtins.def"
 #undef BUILTIN

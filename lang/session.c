@@ -2,6 +2,7 @@
  * A session: its names, running cells, and what hosts ask of it. */
 #include "lang/session.h"
 
+#include "lang/effects.h"
 #include "lang/show.h"
 #include "lang/writer.h"
 
@@ -404,7 +405,7 @@ static void execute(lang_session *s, lang__source *source, bool expression,
     s->running = true;
     rt_status status = lang__cell_open(&cell, s, source, (lang__span){0, 0},
                                        expression, &out->failure, err);
-    out->untouched = status != RT_OK;
+    out->untouched = status || lang__keeps_session(cell.program, cell.routine);
     if (!status)
         run_cell(s, &cell, out, err);
     else if (!out->failure.text)

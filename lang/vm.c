@@ -241,7 +241,7 @@ static rt_status to_int(int64_t *out, double v, rt_error *err)
 static rt_status loop(lang_session *s, lang__value *result, rt_error *err)
 {
 #if defined(__GNUC__) && !defined(LANG_SWITCH)
-#define OP(id, meaning) &&op_##id,
+#define OP(id, effect, meaning) &&op_##id,
     static const void *const labels[] = {
 #include "lang/opcode.def"
     };

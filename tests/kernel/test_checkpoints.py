@@ -402,6 +402,21 @@ def test_a_cell_that_did_not_run_makes_no_checkpoint(fresh):
     assert get(fresh, "a") == ["1"]
 
 
+@pytest.mark.skipif(KERNEL != "rustorch", reason="of the language")
+def test_a_cell_that_only_looks_makes_no_checkpoint_and_undo_passes_over_it(fresh):
+    fresh.run("int a = 1;")
+    fresh.run("a = 2;")
+    fresh.run("%checkpoints")
+    before = twins(fresh)
+    for code in ("a", "print(a + 1);", "ones(3).sum()"):
+        fresh.run(code)
+    rows = text(fresh.run("%checkpoints")[1]).splitlines()
+    assert rows[-2].startswith("cell [2]") and " now " in rows[-2]
+    assert twins(fresh) == before
+    assert "after cell [1]" in text(fresh.run("%undo")[1])
+    assert value_of(fresh.run("a")[1]) == ["1"]
+
+
 def test_a_crash_among_queued_cells_costs_only_its_own(fresh):
     asked = [fresh.kc.execute(cell("set", f"q{i}", i), stop_on_error=False) for i in range(5)]
     spin = fresh.kc.execute(cell("spin"), stop_on_error=False)

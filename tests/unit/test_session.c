@@ -208,6 +208,55 @@ CASE(a_module_outlives_its_session)
     lang_value_release(&x);
 }
 
+CASE(a_cell_tells_whether_it_can_have_changed_the_session)
+{
+    static const struct {
+        const char *text;
+        bool untouched;
+    } cells[] = {
+        {"1;", true},
+        {"n", true},
+        {"n + 2 * n", true},
+        {"print(x, n); printf(\"%d\\n\", n);", true},
+        {"x.sum().item()", true},
+        {"sigmoid(x * x + x)[0]", true},
+        {"\"a\" + words[0]", true},
+        {"x.shape", true},
+        {"if (n > 2) { print(n / 0); }", true},
+        {"n / (n - 3)", true},
+        {"no such cell (", true},
+        {"n = 4;", false},
+        {"int m = 1;", false},
+        {"x[0] = 5.0;", false},
+        {"x.add_(1.0);", false},
+        {"words.push(\"b\");", false},
+        {"words[0] += \"b\";", false},
+        {"x.grad = x;", false},
+        {"(x * x).sum().backward();", false},
+        {"randn(2)", false},
+        {"dropout(x, 0.5, true)", false},
+        {"manual_seed(1);", false},
+        {"twice(n)", false},
+        {"float twice2(float a) { return a; }", false},
+        {"Linear(2, 2)", false},
+        {"net(x)", false},
+        {"net.train(false);", false},
+        {"%reset", false},
+    };
+    lang_session *s = open_session();
+    run_ok(s, "int n = 3; Tensor x = ones(2); x.requires_grad_(true);"
+              "string[] words = [\"a\"]; Module net = Linear(2, 2);"
+              "int twice(int a) { return 2 * a; }");
+    for (size_t i = 0; i < sizeof cells / sizeof *cells; i++) {
+        lang_outcome o = run(s, cells[i].text);
+        if (o.untouched != cells[i].untouched) {
+            UNIT_FAIL("%s: untouched is %d", cells[i].text, o.untouched);
+        }
+        lang_outcome_dispose(&o);
+    }
+    lang_session_free(s);
+}
+
 CASE(exit_ends_the_cell_and_tells_its_status)
 {
     lang_session *s = open_session();

@@ -114,7 +114,7 @@ static const char *const cell_keywords[] = {
     NULL};
 
 static const char *const cell_builtins[] = {
-#define BUILTIN(id, name, signature, check, doc) name,
+#define BUILTIN(id, name, signature, check, effect, doc) name,
 #include "lang/builtins.def"
 #undef BUILTIN
     NULL};
