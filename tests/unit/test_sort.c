@@ -66,6 +66,86 @@ CASE(nan_counts_as_largest_and_zeros_are_equal)
     DROP(t);
 }
 
+/* Bits of element i, so that zeros and NaNs tell where they come from. */
+static uint64_t bits_of(const rt_tensor *t, int64_t i)
+{
+    size_t size = rt_dtype_size((rt_dtype)t->dtype);
+    uint64_t bits = 0;
+    memcpy(&bits, t->data + (size_t)i * size, size);
+    return bits;
+}
+
+/* 1 where b may not follow a; NaN is the largest. */
+static bool out_of_order(double a, double b, bool descending)
+{
+    if (descending) {
+        double keep = a;
+        a = b;
+        b = keep;
+    }
+    return isnan(a) ? !isnan(b) : a > b;
+}
+
+static int64_t wrong_in_column(const rt_tensor *t, rt_value *r, int64_t n,
+                               int64_t columns, int64_t c, bool descending)
+{
+    int64_t wrong = 0;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t k = i * columns + c, from = (int64_t)at(r[1].t, k);
+        wrong += bits_of(r[0].t, k) != bits_of(t, from * columns + c);
+        if (i > 0) {
+            double a = at(r[0].t, k - columns), b = at(r[0].t, k);
+            bool same = a == b || (isnan(a) && isnan(b));
+            wrong += out_of_order(a, b, descending);
+            wrong += same && at(r[1].t, k - columns) >= (double)from;
+        }
+    }
+    return wrong;
+}
+
+CASE(long_rows_sort_the_same_way_for_any_number_of_threads)
+{
+    enum { LONG = 200001 };
+    static const rt_dtype dtypes[] = {RT_FLOAT32, RT_FLOAT64, RT_INT64,
+                                      RT_UINT8, RT_BFLOAT16};
+    rt_tensor *noisy = noise(RT_FLOAT64, SHAPE(LONG, 2), 11);
+    for (int d = 0; d < 5; d++) {
+        bool floats = rt_dtype_is_floating(dtypes[d]);
+        rt_tensor *t = tensor(dtypes[d], SHAPE(LONG, 2), VALUES(0));
+        rt_tensor *first = NULL;
+        for (int64_t i = 0; i < 2 * LONG; i++) {
+            double v = at(noisy, i);
+            put(t, i, floats ? v : floor(v * 100) + 100);
+            if (floats && i % 7 == 0) {
+                put(t, i, i % 3 ? -0.0 : 0.0);
+            } else if (floats && i % 1000 == 1) {
+                put(t, i, i % 9 ? NAN : INFINITY);
+            }
+        }
+        for (int threads = 1; threads <= 3; threads++) {
+            rt_value r[RT_MAX_RESULTS];
+            bool descending = threads == 3;
+            rt_set_num_threads(threads);
+            CHECK_OK(call_all(r, RT_OP_sort, 3, T(t), I(0),
+                              RT_V_BOOL(descending)), err);
+            for (int64_t c = 0; c < 2; c++) {
+                CHECK_INT(wrong_in_column(t, r, LONG, 2, c, descending), 0);
+            }
+            rt_value_release(&r[0]);
+            if (threads == 1) {
+                first = r[1].t;
+                continue;
+            }
+            CHECK(descending ||
+                  memcmp(first->data, r[1].t->data, LONG * 16) == 0);
+            rt_value_release(&r[1]);
+        }
+        DROP(t, first);
+    }
+    rt_set_num_threads(0);
+    DROP(noisy);
+}
+
 CASE(sort_works_along_any_dimension)
 {
     rt_tensor *t = tensor(RT_INT64, SHAPE(3, 2), VALUES(3, 1, 1, 2, 2, 0));

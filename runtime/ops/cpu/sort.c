@@ -3,7 +3,7 @@
  * sort, argsort, topk. Every element becomes an unsigned key in the order
  * asked for (NaN last ascending, first descending), packed with its index:
  * into one 64-bit word where key and index take 32 bits each, else into a
- * pair. Rows are sorted apart; the elements are then fetched by index.
+ * pair. Long rows are sorted by all threads together, short ones side by side.
  */
 #include "runtime/ops/cpu/sort.h"
 
@@ -17,30 +17,24 @@ typedef struct pair {
     uint64_t index;
 } pair;
 
+enum { PART = 65536 };      /* items that one thread walks at a time */
+
 #define ITEM uint64_t
 #define BEFORE(a, b) ((a) < (b))
 #define DIGIT(x, p) (((x) >> (32 + 8 * (p))) & 255)
 #define DIGITS 4
+#define COUNT uint32_t
 #define ROW(name) word_##name
 #include "runtime/ops/cpu/sort_row.h"
-#undef ITEM
-#undef BEFORE
-#undef DIGIT
-#undef DIGITS
-#undef ROW
 
 #define ITEM pair
 #define BEFORE(a, b)                                                           \
     ((a).key < (b).key || ((a).key == (b).key && (a).index < (b).index))
 #define DIGIT(x, p) (((x).key >> (8 * (p))) & 255)
 #define DIGITS 8
+#define COUNT int64_t
 #define ROW(name) pair_##name
 #include "runtime/ops/cpu/sort_row.h"
-#undef ITEM
-#undef BEFORE
-#undef DIGIT
-#undef DIGITS
-#undef ROW
 
 /* --- keys --------------------------------------------------------------------
  * Floats compare as their bits do once negatives are complemented and positives
@@ -49,111 +43,189 @@ typedef struct pair {
 static uint32_t key_of_float(float v)
 {
     uint32_t b;
-    v = v == 0 ? 0 : v;
+    v += 0.0f;   /* -0 becomes 0 */
     memcpy(&b, &v, sizeof b);
-    if (v != v) {
-        return UINT32_MAX;
-    }
-    return b >> 31 ? ~b : b | 0x80000000u;
+    b ^= (uint32_t)((int32_t)b >> 31) | 0x80000000u;
+    return v != v ? UINT32_MAX : b;
 }
 
 static uint64_t key_of_double(double v)
 {
     uint64_t b;
-    v = v == 0 ? 0 : v;
+    v += 0.0;
     memcpy(&b, &v, sizeof b);
-    if (v != v) {
-        return UINT64_MAX;
-    }
-    return b >> 63 ? ~b : b | 0x8000000000000000u;
+    b ^= (uint64_t)((int64_t)b >> 63) | 0x8000000000000000u;
+    return v != v ? UINT64_MAX : b;
 }
 
-static uint32_t narrow_key(rt_dtype dtype, const void *data, int64_t i)
+/* --- one row ------------------------------------------------------------------ */
+
+typedef struct row {
+    const void *data;
+    rt_dtype dtype;
+    bool descending, narrow;     /* narrow: words, else pairs */
+    int64_t n, step;             /* elements, and how far apart */
+    void *items;                 /* in the order of the elements, then sorted */
+} row;
+
+#define EACH_KEY(type, key)                                                    \
+    do {                                                                       \
+        const type *x = (const type *)r->data + begin * r->step;               \
+        for (int64_t i = begin; i < end; i++, x += r->step) {                  \
+            EACH_ITEM(key);                                                    \
+        }                                                                      \
+    } while (0)
+
+static void word_keys(void *ctx, int64_t begin, int64_t end)
 {
-    switch (dtype) {
+    const row *r = ctx;
+    uint64_t *items = r->items;
+    uint32_t flip = r->descending ? UINT32_MAX : 0;
+#define EACH_ITEM(key) items[i] = (uint64_t)((key) ^ flip) << 32 | (uint64_t)i
+    switch (r->dtype) {
     case RT_BOOL:
     case RT_UINT8:
-        return ((const uint8_t *)data)[i];
+        EACH_KEY(uint8_t, *x);
+        break;
     case RT_INT32:
-        return (uint32_t)((const int32_t *)data)[i] ^ 0x80000000u;
+        EACH_KEY(int32_t, (uint32_t)*x ^ 0x80000000u);
+        break;
     case RT_FLOAT32:
-        return key_of_float(((const float *)data)[i]);
+        EACH_KEY(float, key_of_float(*x));
+        break;
     default:
-        return key_of_float(
-            (float)rt__load_float(dtype, (const uint16_t *)data + i));
+        EACH_KEY(uint16_t, key_of_float((float)rt__load_float(r->dtype, x)));
+    }
+#undef EACH_ITEM
+}
+
+static void pair_keys(void *ctx, int64_t begin, int64_t end)
+{
+    const row *r = ctx;
+    pair *items = r->items;
+    uint64_t flip = r->descending ? UINT64_MAX : 0;
+#define EACH_ITEM(key) items[i] = (pair){(key) ^ flip, (uint64_t)i}
+    switch (r->dtype) {
+    case RT_FLOAT64:
+        EACH_KEY(double, key_of_double(*x));
+        break;
+    case RT_INT64:
+        EACH_KEY(int64_t, (uint64_t)*x ^ 0x8000000000000000u);
+        break;
+    case RT_FLOAT32:
+        EACH_KEY(float, key_of_float(*x));
+        break;
+    case RT_INT32:
+        EACH_KEY(int32_t, (uint32_t)*x ^ 0x80000000u);
+        break;
+    case RT_FLOAT16:
+    case RT_BFLOAT16:
+        EACH_KEY(uint16_t, key_of_float((float)rt__load_float(r->dtype, x)));
+        break;
+    default:
+        EACH_KEY(uint8_t, *x);
+    }
+#undef EACH_ITEM
+}
+
+/* Where the k first elements go: step elements apart. */
+typedef struct output {
+    const row *from;
+    int64_t *indices;
+    char *values;                /* NULL: not asked for */
+    int64_t step;
+} output;
+
+/* The element of a float32's key; zeros and NaNs, which share theirs, come from
+ * where they stand. */
+static float float_of_item(const row *r, uint64_t item)
+{
+    uint32_t key = (uint32_t)(item >> 32) ^ (r->descending ? UINT32_MAX : 0);
+    if (key == 0x80000000u || key == UINT32_MAX) {
+        return ((const float *)r->data)[(int64_t)(item & UINT32_MAX) * r->step];
+    }
+    uint32_t b = key >> 31 ? key ^ 0x80000000u : ~key;
+    float v;
+    memcpy(&v, &b, sizeof v);
+    return v;
+}
+
+static void put_floats(void *ctx, int64_t begin, int64_t end)
+{
+    const output *o = ctx;
+    const uint64_t *items = o->from->items;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t to = i * o->step;
+        o->indices[to] = (int64_t)(items[i] & UINT32_MAX);
+        ((float *)o->values)[to] = float_of_item(o->from, items[i]);
     }
 }
 
-static bool word_row(uint64_t *work, int64_t *indices, int64_t k,
-                     const void *data, rt_dtype dtype, int64_t n, int64_t step,
-                     bool descending)
+static void put_any(void *ctx, int64_t begin, int64_t end)
 {
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t key = narrow_key(dtype, data, i * step);
-        key = descending ? ~key : key;
-        work[i] = (uint64_t)key << 32 | (uint64_t)i;
-        if (rt__stops_at(i)) {
-            return false;
+    const output *o = ctx;
+    const row *r = o->from;
+    size_t size = rt_dtype_size(r->dtype);
+    for (int64_t i = begin; i < end; i++) {
+        int64_t from = r->narrow
+                           ? (int64_t)(((uint64_t *)r->items)[i] & UINT32_MAX)
+                           : (int64_t)((pair *)r->items)[i].index;
+        o->indices[i * o->step] = from;
+        if (o->values) {
+            memcpy(o->values + (size_t)(i * o->step) * size,
+                   (const char *)r->data + (size_t)(from * r->step) * size,
+                   size);
         }
     }
-    word_top(work, work + n, n, k);
-    if (rt_interrupted()) {
-        return false;
-    }
-    for (int64_t i = 0; i < k; i++) {
-        indices[i] = (int64_t)(work[i] & UINT32_MAX);
-    }
-    return true;
 }
 
-static uint64_t wide_key(rt_dtype dtype, const void *data, int64_t i)
+/* room: for the items twice, then for the counts of all parts. */
+static bool order_row(row *r, int64_t k, char *room)
 {
-    if (dtype == RT_FLOAT64) {
-        return key_of_double(((const double *)data)[i]);
-    }
-    if (dtype == RT_INT64) {
-        return (uint64_t)((const int64_t *)data)[i] ^ 0x8000000000000000u;
-    }
-    return narrow_key(dtype, data, i);
-}
-
-static bool pair_row(pair *work, int64_t *indices, int64_t k, const void *data,
-                     rt_dtype dtype, int64_t n, int64_t step, bool descending)
-{
-    for (int64_t i = 0; i < n; i++) {
-        uint64_t key = wide_key(dtype, data, i * step);
-        work[i] = (pair){descending ? ~key : key, (uint64_t)i};
-        if (rt__stops_at(i)) {
-            return false;
-        }
-    }
-    pair_top(work, work + n, n, k);
-    if (rt_interrupted()) {
+    size_t size = r->narrow ? sizeof(uint64_t) : sizeof(pair);
+    char *scratch = room + (size_t)r->n * size, *at = scratch + (size_t)r->n * size;
+    r->items = room;
+    if (!rt__parallel(r->n, PART, r->narrow ? word_keys : pair_keys, r)) {
         return false;
     }
-    for (int64_t i = 0; i < k; i++) {
-        indices[i] = (int64_t)work[i].index;
+    r->items = r->narrow
+                   ? (void *)word_top((uint64_t *)room, (uint64_t *)scratch,
+                                      r->n, k, at)
+                   : (void *)pair_top((pair *)room, (pair *)scratch, r->n, k,
+                                      at);
+    return r->items != NULL;
+}
+
+static rt_status sort_row(row *r, int64_t k, output *o)
+{
+    r->narrow = rt_dtype_size(r->dtype) <= 4 && r->n < INT64_C(0x100000000);
+    o->from = r;
+    size_t size = r->narrow ? sizeof(uint64_t) : sizeof(pair);
+    size_t parts = ((size_t)r->n + PART - 1) / PART;
+    char *room = rt_alloc(2 * (size_t)r->n * size +
+                          parts * 256 * sizeof(int64_t) + 1);
+    if (!room) {
+        return RT_E_MEMORY;
     }
-    return true;
+    bool floats = r->dtype == RT_FLOAT32 && r->narrow && o->values;
+    bool whole = order_row(r, k, room) &&
+                 rt__parallel(k, PART, floats ? put_floats : put_any, o);
+    rt_free(room);
+    return whole ? RT_OK : RT_E_INTERRUPT;
 }
 
 rt_status rt__sort_row(int64_t *indices, int64_t k, const void *data,
                        rt_dtype dtype, int64_t n, int64_t step,
                        bool descending, rt_error *err)
 {
-    bool narrow = rt_dtype_size(dtype) <= 4 && n < INT64_C(0x100000000);
-    size_t size = narrow ? sizeof(uint64_t) : sizeof(pair);
-    void *work = rt_alloc(2 * (size_t)n * size + 1);
-    if (!work) {
-        return rt_fail(err, RT_E_MEMORY, "sort: no memory for %lld elements",
+    row r = {.data = data, .dtype = dtype, .descending = descending, .n = n,
+             .step = step};
+    rt_status s = sort_row(&r, k, &(output){.indices = indices, .step = 1});
+    if (s == RT_E_MEMORY) {
+        return rt_fail(err, s, "sort: no memory for %lld elements",
                        (long long)n);
     }
-    bool whole = narrow ? word_row(work, indices, k, data, dtype, n, step,
-                                   descending)
-                        : pair_row(work, indices, k, data, dtype, n, step,
-                                   descending);
-    rt_free(work);
-    return whole ? RT_OK : rt__interrupted("sort", err);
+    return s == RT_OK ? s : rt__interrupted("sort", err);
 }
 
 /* --- the ops -------------------------------------------------------------- */
@@ -164,43 +236,39 @@ typedef struct job {
     int64_t *indices;
     int64_t n, k, inner;         /* sizes along dim: before and after; step */
     bool descending;
-    size_t size;
     rt_status failed;            /* written by any thread, always the same */
 } job;
-
-static void copy_elements(const job *j, const int64_t *row, const char *src,
-                          int64_t out)
-{
-    for (int64_t i = 0; i < j->k; i++) {
-        int64_t to = out + i * j->inner;
-        j->indices[to] = row[i];
-        memcpy(j->values + to * (int64_t)j->size,
-               src + row[i] * j->inner * (int64_t)j->size, j->size);
-        if (rt__stops_at(i)) {
-            return;
-        }
-    }
-}
 
 static void sort_range(void *ctx, int64_t begin, int64_t end)
 {
     job *j = ctx;
-    int64_t *row = rt_alloc((size_t)(j->k + 1) * sizeof *row);
-    rt_status s = row ? RT_OK : RT_E_MEMORY;
-    for (int64_t r = begin; s == RT_OK && r < end; r++) {
-        int64_t outer = r / j->inner, in = r % j->inner;
-        const char *src = j->self->data +
-                          (outer * j->n * j->inner + in) * (int64_t)j->size;
-        s = rt__sort_row(row, j->k, src, j->self->dtype, j->n, j->inner,
-                         j->descending, NULL);
-        if (s == RT_OK) {
-            copy_elements(j, row, src, outer * j->k * j->inner + in);
-        }
+    size_t size = rt_dtype_size(j->self->dtype);
+    rt_status s = RT_OK;
+    for (int64_t i = begin; s == RT_OK && i < end; i++) {
+        int64_t outer = i / j->inner, in = i % j->inner;
+        int64_t from = outer * j->n * j->inner + in;
+        int64_t to = outer * j->k * j->inner + in;
+        row r = {.data = j->self->data + (size_t)from * size,
+                 .dtype = j->self->dtype, .descending = j->descending,
+                 .n = j->n, .step = j->inner};
+        output o = {.indices = j->indices + to,
+                    .values = j->values + (size_t)to * size, .step = j->inner};
+        s = sort_row(&r, j->k, &o);
     }
-    rt_free(row);
     if (s != RT_OK) {
         __atomic_store_n(&j->failed, s, __ATOMIC_RELAXED);
     }
+}
+
+/* Rows side by side; long ones one by one, each with all threads. */
+static bool sort_rows(job *j)
+{
+    int64_t rows = j->self->numel / j->n;
+    if (j->n > PART) {
+        sort_range(j, 0, rows);
+        return true;
+    }
+    return rt__parallel(rows, 4096 / j->n + 1, sort_range, j);
 }
 
 /* Fills results 0 and 1 with the k first of the order along dim. */
@@ -219,10 +287,8 @@ static rt_status run(rt__call *c, int dim, int64_t k, bool descending)
              .indices = (int64_t *)c->r[1].t->data,
              .n = nd > 0 ? self->shape[dim] : 1, .k = k,
              .inner = nd > 0 ? rt__product(self->shape, dim + 1, nd) : 1,
-             .descending = descending, .size = rt_dtype_size(self->dtype)};
-    if (!rt__parallel(self->numel / j.n, 4096 / j.n + 1, sort_range, &j)) {
-        s = rt__interrupted(c->name, c->err);
-    } else if (j.failed == RT_E_INTERRUPT) {
+             .descending = descending};
+    if (!sort_rows(&j) || j.failed == RT_E_INTERRUPT) {
         s = rt__interrupted(c->name, c->err);
     } else if (j.failed != RT_OK) {
         s = rt_fail(c->err, j.failed, "%s: no memory to sort %lld elements",

@@ -5,14 +5,15 @@
  *   BEFORE(a,b) true when a belongs before b; total, because indices differ
  *   DIGIT(x,p) the p-th byte of the key, from the lowest
  *   DIGITS     bytes in a key
+ *   COUNT      an integer type that counts items
  *   ROW(name)  the functions' names
  * Items start in the order of their indices, so a stable order comes for free.
- * Long rows look for an interrupt now and then, and are left unsorted by it.
+ * Long rows are cut into parts of PART items (sort.c), the same ones for any
+ * number of threads.
  */
 
 #define INSERTION 24    /* items: below this, insertion sort */
 #define RADIX 512       /* items: from this, radix sort */
-#define LOOK 65536      /* items: so often, an interrupt is looked for */
 
 static void ROW(insert)(ITEM *a, int64_t n)
 {
@@ -32,7 +33,7 @@ static void ROW(merge)(ITEM *a, ITEM *scratch, int64_t n)
         ROW(insert)(a, n);
         return;
     }
-    if (n > LOOK && rt_interrupted()) {
+    if (n > PART && rt_interrupted()) {
         return;
     }
     int64_t half = n / 2, i = 0, j = half, k = 0;
@@ -45,66 +46,73 @@ static void ROW(merge)(ITEM *a, ITEM *scratch, int64_t n)
     memcpy(a + k, scratch + i, (size_t)(half - i) * sizeof *a);
 }
 
-/* One pass: items go to where their p-th byte says. False when interrupted. */
-static bool ROW(pass)(ITEM *to, const ITEM *from, int64_t n, int64_t *at, int p)
+/* One walk of the radix sort over a part of the items: PART of them, the last
+ * may have fewer. */
+typedef struct ROW(walk) {
+    ITEM *from, *to;
+    COUNT (*at)[256];    /* of each part: how many items have a digit; then,
+                            where the next of them goes */
+    int p;
+} ROW(walk);
+
+static void ROW(count)(void *ctx, int64_t begin, int64_t end)
 {
-    for (int64_t begin = 0; begin < n; begin += LOOK) {
-        int64_t end = n - begin < LOOK ? n : begin + LOOK;
-        if (n > LOOK && rt_interrupted()) {
-            return false;
-        }
-        for (int64_t i = begin; i < end; i++) {
-            to[at[DIGIT(from[i], p)]++] = from[i];
-        }
+    const ROW(walk) w = *(const ROW(walk) *)ctx;
+    COUNT *at = w.at[begin / PART];
+    memset(at, 0, sizeof *w.at);
+    for (int64_t i = begin; i < end; i++) {
+        at[DIGIT(w.from[i], w.p)]++;
     }
-    return true;
+}
+
+static void ROW(move)(void *ctx, int64_t begin, int64_t end)
+{
+    const ROW(walk) w = *(const ROW(walk) *)ctx;
+    COUNT *at = w.at[begin / PART];
+    for (int64_t i = begin; i < end; i++) {
+        ITEM x = w.from[i];
+        w.to[at[DIGIT(x, w.p)]++] = x;
+    }
+}
+
+/* Counts become places: by digit first, then by part, so that items of one
+ * digit keep their order. False if all items have the same digit. */
+static bool ROW(place)(const ROW(walk) *w, int64_t n)
+{
+    int64_t parts = (n + PART - 1) / PART;
+    COUNT next = 0, same = 0;
+    for (int d = 0; d < 256; d++) {
+        COUNT before = next;
+        for (int64_t k = 0; k < parts; k++) {
+            COUNT c = w->at[k][d];
+            w->at[k][d] = next;
+            next += c;
+        }
+        same = next - before > same ? next - before : same;
+    }
+    return same != (COUNT)n;
 }
 
 /* Least significant byte first; bytes that are the same everywhere are
- * skipped. The result is in `a`. */
-static void ROW(radix)(ITEM *a, ITEM *scratch, int64_t n)
+ * skipped. */
+static ITEM *ROW(radix)(ITEM *a, ITEM *scratch, int64_t n, void *at)
 {
-    int64_t count[DIGITS][256];
-    ITEM *from = a, *to = scratch;
-    memset(count, 0, sizeof count);
-    for (int64_t i = 0; i < n; i++) {
-        for (int p = 0; p < DIGITS; p++) {
-            count[p][DIGIT(a[i], p)]++;
+    ROW(walk) w = {.from = a, .to = scratch, .at = at};
+    for (w.p = 0; w.p < DIGITS; w.p++) {
+        if (!rt__parallel(n, PART, ROW(count), &w)) {
+            return NULL;
         }
-        if (rt__stops_at(i)) {
-            return;
-        }
-    }
-    for (int p = 0; p < DIGITS; p++) {
-        int64_t at = 0;
-        if (count[p][DIGIT(from[0], p)] == n) {
+        if (!ROW(place)(&w, n)) {
             continue;
         }
-        for (int d = 0; d < 256; d++) {
-            int64_t c = count[p][d];
-            count[p][d] = at;
-            at += c;
+        if (!rt__parallel(n, PART, ROW(move), &w)) {
+            return NULL;
         }
-        if (!ROW(pass)(to, from, n, count[p], p)) {
-            return;
-        }
-        ITEM *swap = from;
-        from = to;
-        to = swap;
+        ITEM *from = w.from;
+        w.from = w.to;
+        w.to = from;
     }
-    if (from != a) {
-        memcpy(a, from, (size_t)n * sizeof *a);
-    }
-}
-
-/* scratch holds n items. */
-static void ROW(sort)(ITEM *a, ITEM *scratch, int64_t n)
-{
-    if (n < RADIX) {
-        ROW(merge)(a, scratch, n);
-    } else {
-        ROW(radix)(a, scratch, n);
-    }
+    return w.from;
 }
 
 static void ROW(sink)(ITEM *heap, int64_t n, int64_t i)
@@ -127,13 +135,18 @@ static void ROW(sink)(ITEM *heap, int64_t n, int64_t i)
     heap[i] = x;
 }
 
-/* Brings the k first items of the order to a[0..k), sorted: through a heap of
- * the k best so far where k is small. */
-static void ROW(top)(ITEM *a, ITEM *scratch, int64_t n, int64_t k)
+/* Where the k first items of the order are then, sorted: in `a` or in
+ * `scratch`, which has room for n items, too; NULL when interrupted. Found by a
+ * heap of the k best so far where k is small. `at` has room for the counts of
+ * the parts of n items. */
+static ITEM *ROW(top)(ITEM *a, ITEM *scratch, int64_t n, int64_t k, void *at)
 {
+    if (k > n / 8 && n >= RADIX) {
+        return ROW(radix)(a, scratch, n, at);
+    }
     if (k > n / 8) {
-        ROW(sort)(a, scratch, n);
-        return;
+        ROW(merge)(a, scratch, n);
+        return rt_interrupted() ? NULL : a;
     }
     for (int64_t i = k / 2 - 1; i >= 0; i--) {
         ROW(sink)(a, k, i);
@@ -145,8 +158,14 @@ static void ROW(top)(ITEM *a, ITEM *scratch, int64_t n, int64_t k)
         }
     }
     ROW(merge)(a, scratch, k);
+    return rt_interrupted() ? NULL : a;
 }
 
 #undef INSERTION
 #undef RADIX
-#undef LOOK
+#undef ITEM
+#undef BEFORE
+#undef DIGIT
+#undef DIGITS
+#undef COUNT
+#undef ROW
