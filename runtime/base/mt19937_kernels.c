@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The next block of mt19937 and its tempered words; compiled per instruction
+ * Blocks of mt19937 and their tempered words; compiled per instruction
  * set.
  */
 #include "runtime/base/mt19937.h"
@@ -12,7 +12,7 @@ static inline uint32_t twist(uint32_t u, uint32_t v)
     return (y >> 1) ^ (-(v & 1u) & 0x9908b0dfu);
 }
 
-static inline uint32_t temper(uint32_t y)
+static inline uint32_t tempered(uint32_t y)
 {
     y ^= y >> 11;
     y ^= (y << 7) & 0x9d2c5680u;
@@ -35,8 +35,23 @@ static void refill(uint32_t *w, uint32_t *out)
     w[N - 1] = w[M - 1] ^ twist(w[N - 1], w[0]);
     _Pragma("GCC ivdep")
     for (int i = 0; i < N; i++) {
-        out[i] = temper(w[i]);
+        out[i] = tempered(w[i]);
     }
 }
 
-const rt__mt19937_table RT_ISA_NAME(mt19937) = {.refill = refill};
+static void extend(uint32_t *x, int64_t n)
+{
+    _Pragma("GCC ivdep")
+    for (int64_t i = 0; i < n; i++) {
+        x[i] = x[i + M - N] ^ twist(x[i - N], x[i - N + 1]);
+    }
+}
+
+static void temper(uint32_t *words, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        words[i] = tempered(words[i]);
+    }
+}
+
+const rt__mt19937_table RT_ISA_NAME(mt19937) = {refill, extend, temper};

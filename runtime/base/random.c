@@ -75,6 +75,40 @@ void rt__random_words(rt_generator *g, uint32_t *out, int64_t n)
     }
 }
 
+/* Runs the state forward in `out` itself; leaves the block used up. */
+static void run_on(rt_generator *g, uint32_t *out, int64_t words)
+{
+    memcpy(out, g->words, sizeof g->words);
+    RT_ISA_TABLE(mt19937)->extend(out + N, words - N);
+    memcpy(g->words, out + words - N, sizeof g->words);
+    g->next = N;
+}
+
+void rt__random_untempered(rt_generator *g, uint32_t *out, int64_t n)
+{
+    while (n > 0) {
+        if (g->next == N) {
+            refill(g);
+        }
+        int64_t have = N - g->next;
+        int64_t take = n < have ? n : have;
+        if (have == N && n >= 2 * N) {
+            take = n / N * N;
+            run_on(g, out, take);
+        } else {
+            memcpy(out, g->words + g->next, (size_t)take * sizeof *out);
+            g->next += (int)take;
+        }
+        out += take;
+        n -= take;
+    }
+}
+
+void rt__random_temper(uint32_t *words, int64_t n)
+{
+    RT_ISA_TABLE(mt19937)->temper(words, n);
+}
+
 float rt__random_f24(rt_generator *g)
 {
     return (float)(rt__random_u32(g) & 0xffffffu) * 0x1p-24f;

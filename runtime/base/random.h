@@ -13,8 +13,12 @@ void rt__generator_lock(rt_generator *g);
 void rt__generator_unlock(rt_generator *g);
 uint32_t rt__random_u32(rt_generator *g);
 uint64_t rt__random_u64(rt_generator *g);       /* high word first */
-/* n raw words, in order (vectorised blocks). */
+/* n words, in order (vectorised blocks). */
 void rt__random_words(rt_generator *g, uint32_t *out, int64_t n);
+/* The same before their last transformation, rt__random_temper, which any
+ * thread may do on any part of them. */
+void rt__random_untempered(rt_generator *g, uint32_t *out, int64_t n);
+void rt__random_temper(uint32_t *words, int64_t n);
 float rt__random_f24(rt_generator *g);          /* uniform [0,1), 24 bits */
 double rt__random_f53(rt_generator *g);         /* uniform [0,1), 53 bits */
 /* Scalar normal (pairs in float64, the second is kept). */

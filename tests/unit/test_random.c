@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Random ops draw what PyTorch 2.13's CPU kernels draw after manual_seed(7).
  */
+#include <math.h>
+
+#include "runtime/base/random.h"
+#include "runtime/ops/cpu/random_kernels.h"
 #include "runtime/ops/op.h"
 #include "tests/unit/unit.h"
 
@@ -131,6 +135,59 @@ CASE(bad_ranges_and_dtypes_are_errors)
                               results, &err), err, RT_E_DTYPE);
 }
 
+CASE(words_tempered_later_are_the_same_words_wherever_a_draw_begins)
+{
+    enum { MOST = 5000 };
+    static const int64_t draws[] = {1, 623, 624, 1, 1248, 5000, 300, 3000, 0,
+                                    1871, 625, 2496};
+    static uint32_t a[MOST], b[MOST];
+    rt_generator *at_once = NULL, *later = NULL;
+    CHECK_OK(rt_generator_new(&at_once, 5, &err), err);
+    CHECK_OK(rt_generator_new(&later, 5, &err), err);
+    for (size_t i = 0; i < sizeof draws / sizeof *draws; i++) {
+        rt__random_words(at_once, a, draws[i]);
+        rt__random_untempered(later, b, draws[i]);
+        rt__random_temper(b, draws[i]);
+        CHECK(memcmp(a, b, (size_t)draws[i] * sizeof *a) == 0);
+        CHECK(rt__random_u32(at_once) == rt__random_u32(later));
+    }
+    rt_generator_release(at_once);
+    rt_generator_release(later);
+}
+
+static double fraction_of(uint32_t word)
+{
+    return (double)(word & 0xffffffu) * 0x1p-24;
+}
+
+CASE(normals_stay_within_their_bound_on_every_instruction_set)
+{
+    enum { BLOCKS = 301, N = BLOCKS * RT_NORMAL_BLOCK };
+    static uint32_t words[N], x[N];
+    rt_generator *g = NULL;
+    CHECK_OK(rt_generator_new(&g, 3, &err), err);
+    rt__random_words(g, words, N);
+    for (int i = 0; i < 16; i++) {   /* the ends of both ranges */
+        words[i] = i % 2 ? 0xffffffu : 0;
+        words[16 + i] = i < 8 ? (uint32_t)i : (uint32_t)(i - 8) << 21;
+    }
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        memcpy(x, words, sizeof x);
+        rt__random_tables[isa]->normals((float *)(void *)x, BLOCKS, 0.5f, 2);
+        double worst = 0;
+        for (int i = 0; i < N; i++) {
+            int u = i & ~8, odd = i & 8;
+            double r = sqrt(-2 * log1p(-fraction_of(words[u])));
+            double t = 2 * M_PI * fraction_of(words[u | 8]);
+            double want = r * (odd ? sin(t) : cos(t)) * 2 + 0.5;
+            float got;
+            memcpy(&got, x + i, sizeof got);
+            worst = fmax(worst, fabs((double)got - want) / (r + 1));
+        }
+        CHECK_NEAR(worst, 0, 1e-6);
+    }
+    rt_generator_release(g);
+}
 
 CASE(half_types_round_float32_samples)
 {

@@ -9,7 +9,12 @@
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/random_kernels.h"
 
-enum { BLOCK = 16, PARALLEL_BLOCKS = 512, WORDS_AT_ONCE = 1 << 18 };
+enum {
+    BLOCK = 16,
+    PARALLEL_BLOCKS = 512,
+    NEAR = 128,                /* blocks that stay in the first cache */
+    WORDS_AT_ONCE = 1 << 18
+};
 
 /* Half types take a float32 sample, rounded when it is stored. */
 static double uniform_of(rt_generator *g, rt_dtype d)
@@ -17,24 +22,24 @@ static double uniform_of(rt_generator *g, rt_dtype d)
     return d == RT_FLOAT64 ? rt__random_f53(g) : (double)rt__random_f24(g);
 }
 
-/* Raw words, an interrupt's worth at a time. */
+/* Words before tempering, an interrupt's worth at a time. */
 static void draw_words(rt_generator *g, uint32_t *out, int64_t n)
 {
     for (int64_t at = 0; at < n && !rt_interrupted(); at += WORDS_AT_ONCE) {
-        rt__random_words(g, out + at,
-                         n - at < WORDS_AT_ONCE ? n - at : WORDS_AT_ONCE);
+        rt__random_untempered(g, out + at,
+                              n - at < WORDS_AT_ONCE ? n - at : WORDS_AT_ONCE);
     }
 }
 
-/* n uniforms of [0, 1) as float32 from raw words, in place of the words. */
-static void floats_from_words(float *data, int64_t n)
-{
-    RT_ISA_TABLE(random)->uniforms(data, n);
-}
-
+/* Uniforms of [0, 1) as float32 in place of the words. */
 static void floats_of_range(void *data, int64_t begin, int64_t end)
 {
-    floats_from_words((float *)data + begin, end - begin);
+    for (int64_t i = begin; i < end; i += NEAR * BLOCK) {
+        int64_t n = end - i < NEAR * BLOCK ? end - i : NEAR * BLOCK;
+        float *at = (float *)data + i;
+        rt__random_temper((uint32_t *)(void *)at, n);
+        RT_ISA_TABLE(random)->uniforms(at, n);
+    }
 }
 
 static char *element(const rt_tensor *t, int64_t i)
@@ -73,7 +78,6 @@ void rt__sample_uniform(rt_generator *g, rt_tensor *t, double from, double to)
 typedef struct normal_job {
     void *data;
     double mean, std;
-    bool raw;                 /* data holds words */
 } normal_job;
 
 static void box_muller_double(double *x, double mean, double std)
@@ -89,12 +93,12 @@ static void box_muller_double(double *x, double mean, double std)
 static void float_blocks(void *ctx, int64_t begin, int64_t end)
 {
     normal_job *j = ctx;
-    float *data = (float *)j->data + begin * BLOCK;
-    if (j->raw) {
-        RT_ISA_TABLE(random)->uniforms(data, (end - begin) * BLOCK);
+    for (int64_t b = begin; b < end; b += NEAR) {
+        int64_t n = end - b < NEAR ? end - b : NEAR;
+        float *data = (float *)j->data + b * BLOCK;
+        rt__random_temper((uint32_t *)(void *)data, n * BLOCK);
+        RT_ISA_TABLE(random)->normals(data, n, (float)j->mean, (float)j->std);
     }
-    RT_ISA_TABLE(random)->normals(data, end - begin, (float)j->mean,
-                                  (float)j->std);
 }
 
 static void double_blocks(void *ctx, int64_t begin, int64_t end)
@@ -103,12 +107,6 @@ static void double_blocks(void *ctx, int64_t begin, int64_t end)
     for (int64_t b = begin; b < end; b++) {
         box_muller_double((double *)j->data + b * BLOCK, j->mean, j->std);
     }
-}
-
-static void draw_floats(rt_generator *g, float *data, int64_t n)
-{
-    rt__random_words(g, (uint32_t *)(void *)data, n);
-    floats_from_words(data, n);
 }
 
 static void draw_doubles(rt_generator *g, double *data, int64_t n)
@@ -122,11 +120,11 @@ static void draw_doubles(rt_generator *g, double *data, int64_t n)
 static void normal_floats(rt_generator *g, float *data, int64_t n,
                           double mean, double std)
 {
-    normal_job job = {data, mean, std, true};
+    normal_job job = {data, mean, std};
     draw_words(g, (uint32_t *)(void *)data, n);
     rt__parallel(n / BLOCK, PARALLEL_BLOCKS, float_blocks, &job);
     if (n % BLOCK) {
-        draw_floats(g, data + n - BLOCK, BLOCK);
+        rt__random_words(g, (uint32_t *)(void *)(data + n - BLOCK), BLOCK);
         RT_ISA_TABLE(random)->normals(data + n - BLOCK, 1, (float)mean,
                                       (float)std);
     }
@@ -135,7 +133,7 @@ static void normal_floats(rt_generator *g, float *data, int64_t n,
 static void normal_doubles(rt_generator *g, double *data, int64_t n,
                            double mean, double std)
 {
-    normal_job job = {data, mean, std, false};
+    normal_job job = {data, mean, std};
     draw_doubles(g, data, n);
     rt__parallel(n / BLOCK, PARALLEL_BLOCKS, double_blocks, &job);
     if (n % BLOCK) {
@@ -152,7 +150,7 @@ static void normal_halves(rt_generator *g, rt_tensor *t, double mean,
     for (int64_t at = 0; at < n && !rt__stops_at(at | 0xf); at += BLOCK) {
         float block[BLOCK];
         int64_t first = at + BLOCK <= n ? at : n - BLOCK;
-        draw_floats(g, block, BLOCK);
+        rt__random_words(g, (uint32_t *)(void *)block, BLOCK);
         RT_ISA_TABLE(random)->normals(block, 1, (float)mean, (float)std);
         for (int64_t i = 0; i < BLOCK; i++) {
             rt__store_float((rt_dtype)t->dtype, element(t, first + i),

@@ -11,8 +11,9 @@ enum { RT_NORMAL_BLOCK = 16 };
 typedef struct rt__random_table {
     /* data holds words; they become uniforms of [0, 1). */
     void (*uniforms)(float *data, int64_t n);
-    /* Blocks of 16 uniforms become normal samples by Box and Muller (1958):
-     * the first 8 give the radius, the last 8 the angle. */
+    /* data holds words; blocks of 16 become normal samples by Box and Muller
+     * (1958), from uniforms: the first 8 give the radius, the last 8 the
+     * angle. */
     void (*normals)(float *data, int64_t blocks, float mean, float std);
     /* out[i] = 1 where words 2i (high) and 2i + 1 make a 53-bit fraction below
      * p, else 0. */
