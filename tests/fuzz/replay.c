@@ -13,12 +13,6 @@ enum { MOST = 1 << 20 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* For targets that switch the leak check off; a sanitizer's own wins. */
-__attribute__((weak)) void __lsan_disable(void);
-__attribute__((weak)) void __lsan_enable(void);
-void __lsan_disable(void) {}
-void __lsan_enable(void) {}
-
 static int replay_file(const char *path)
 {
     static uint8_t data[MOST];

@@ -60,6 +60,7 @@ CASE(the_same_message_twice_is_a_replay)
     fill(&m, HEADER, hex);
     CHECK_INT(jp_message_judge(w, &m, &err), JP_DROPPED);
     CHECK_HAS(err.text, "came before");
+    release(&m);
     jp_wire_free(w);
 }
 

@@ -74,8 +74,9 @@ static void compare(int k, rt_tensor *a, rt_tensor *b, rt_tensor *g)
     for (int i = 0; i < n; i++) {
         check_same(k, "gradient", near_grads[i], far_grads[i]);
     }
-    DROP(y, z, far[0], far[1], near_grads[0], near_grads[1], far_grads[0],
-         far_grads[1]);
+    DROP(y, z, far[0], far[1]);
+    DROP(near_grads[0], near_grads[1]);   /* a NULL ends a list */
+    DROP(far_grads[0], far_grads[1]);
 }
 
 CASE(results_and_gradients_are_those_of_the_long_way)
