@@ -535,7 +535,8 @@ void lang__check_stmt(lang__checker *c, lang__stmt *s)
 
 /* --- ends -------------------------------------------------------------------------------------- */
 
-/* A break that leaves the loop or switch around b. */
+/* A break that leaves the loop or switch around b. Here and below a statement
+ * may be missing: completion looks at what has not been written to its end. */
 static bool breaks_out(const lang__stmt *s);
 
 static bool block_breaks(const lang__block *b)
@@ -549,6 +550,8 @@ static bool block_breaks(const lang__block *b)
 
 static bool breaks_out(const lang__stmt *s)
 {
+    if (!s)
+        return false;
     switch (s->kind) {
     case S_BREAK: return true;
     case S_BLOCK: case S_NO_GRAD: return block_breaks(&s->u.block);
@@ -578,6 +581,8 @@ static bool switch_ends(const lang__stmt *s)
 
 bool lang__ends(const lang__stmt *s)
 {
+    if (!s)
+        return false;
     switch (s->kind) {
     case S_RETURN: return true;
     case S_BLOCK: case S_NO_GRAD:

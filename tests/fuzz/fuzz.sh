@@ -12,7 +12,7 @@ mkdir -p "$folder/findings"
 cd "$folder"
 [ -f Makefile ] || "$source/configure" -q --disable-python \
     --enable-sanitizers=address,undefined,fuzzer-no-link CC=clang CFLAGS="-O1 -g"
-make -s libruntime.la liblang.la libprotocol.la >/dev/null
+make -s libruntime.la liblang.la libprotocol.la libkernel.la >/dev/null
 libraries="$(find . -path '*/.libs/*.a' | sort | tr '\n' ' ')"
 passed=0 failed=0
 targets=${*:-$(cd "$source/tests/fuzz" && ls fuzz_*.c | sed 's/\.c$//')}

@@ -4,6 +4,7 @@
  */
 #include "lang/checker.h"
 #include "lang/lang.h"
+#include "tests/fuzz/files.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -29,9 +30,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rt_error_clear(&err);
     if (lang_session_new(&session, &host, &err) == RT_OK) {
         rt_interrupt();   /* what parses starts, and stops at its first poll */
+        set_files(0);
         lang_execute(session, text, size, 1, NULL, &out);
         lang_outcome_dispose(&out);
         rt_interrupt_clear();
+        set_files(1024);
         lang_session_free(session);
     }
     return 0;

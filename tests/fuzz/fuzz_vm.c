@@ -6,10 +6,10 @@
  */
 #define _GNU_SOURCE
 #include "lang/lang.h"
+#include "tests/fuzz/files.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 enum { STEPS = 2000, CELLS = 40 };
@@ -33,14 +33,6 @@ static rt_status answer(void *ctx, const char *prompt, bool password,
     (void)password;
     *line = rt_strdup("1");
     return *line ? RT_OK : rt_fail(err, RT_E_MEMORY, "input: no memory");
-}
-
-static void set_files(rlim_t most)
-{
-    struct rlimit r;
-    getrlimit(RLIMIT_NOFILE, &r);
-    r.rlim_cur = most < r.rlim_max ? most : r.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &r);
 }
 
 static bool run(lang_session *s, const char *text, size_t size, int cell)

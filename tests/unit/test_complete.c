@@ -135,6 +135,19 @@ CASE(signatures_and_types_come_with_the_names)
     lang_completion_dispose(&c);
 }
 
+CASE(a_loop_without_a_body_yet_is_completed)
+{
+    static const char *const texts[] = {
+        "int f({for|", "int f(int x) { while (true) 0; for -|",
+        "int f() { while (true)|", "int f() { do|", "int f() { if (true)|",
+        "int f() { while (true) { if (true)|", "int f() { switch (1) { default:|"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        lang_completion c = {0};
+        complete(&c, texts[i], "");
+        lang_completion_dispose(&c);
+    }
+}
+
 CASE(questions_survive_hostile_text_and_failing_allocations)
 {
     static const char *const texts[] = {

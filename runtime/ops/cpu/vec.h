@@ -45,6 +45,14 @@ V_INLINE float v_nearest(float x)
     return (x + magic) - magic;
 }
 
+/* The same of its result as an integer; of a NaN any, where a cast would be
+ * undefined. */
+V_INLINE int32_t v_whole(float n)
+{
+    const float magic = 0x1.8p23f;
+    return (int32_t)(v_bits(n + magic) - v_bits(magic));
+}
+
 V_INLINE float v_abs(float x)
 {
     return v_float(v_bits(x) & 0x7fffffffu);
@@ -59,9 +67,9 @@ V_INLINE float v_sign_of(float value, float sign)
 /* p * 2^n for n in [-252, 254], in two exact steps. */
 V_INLINE float v_scale(float p, int32_t n)
 {
-    int32_t half = n >> 1;
-    return p * v_float((uint32_t)(half + 127) << 23) *
-           v_float((uint32_t)(n - half + 127) << 23);
+    uint32_t half = (uint32_t)(n >> 1);
+    return p * v_float((half + 127u) << 23) *
+           v_float(((uint32_t)n - half + 127u) << 23);
 }
 
 /* exp(r) - 1 for |r| <= ln(2)/2. */
@@ -89,7 +97,7 @@ V_INLINE float v_exp(float x)
     float n, t = x > 89 ? 89 : x;
     t = t < -104 ? -104 : t;
     float r = v_reduce_ln2(t, &n);
-    return v_scale(1 + v_expm1_small(r), (int32_t)n);
+    return v_scale(1 + v_expm1_small(r), v_whole(n));
 }
 
 /* 2 ulp, also near 0. */
@@ -99,7 +107,7 @@ V_INLINE float v_expm1(float x)
     t = t < -20 ? -20 : t;
     float r = v_reduce_ln2(t, &n), p = v_expm1_small(r);
     /* 2^n in two steps, so that n = 128 does not overflow on the way. */
-    float half = v_float(((uint32_t)(int32_t)n + 126u) << 23);
+    float half = v_float(((uint32_t)v_whole(n) + 126u) << 23);
     float y = 2 * FMA(half, p, half - 0.5f);
     return v_abs(x) < 0x1p-24f ? x : y;
 }
@@ -110,7 +118,7 @@ V_INLINE float v_exp2(float x)
     t = t < -152 ? -152 : t;
     float n = v_nearest(t);
     float r = (t - n) * 0x1.62e43p-1f;
-    return v_scale(1 + v_expm1_small(r), (int32_t)n);
+    return v_scale(1 + v_expm1_small(r), v_whole(n));
 }
 
 /* Splits positive x into m * 2^e with m in [sqrt(1/2), sqrt(2)). */

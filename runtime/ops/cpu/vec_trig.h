@@ -11,8 +11,9 @@
 V_INLINE float v_reduce_pi(float x, int32_t *quadrant)
 {
     const double magic = 0x1.8p52;
-    double n = (x * 0x1.45f306dc9c883p-1 + magic) - magic;
-    *quadrant = (int32_t)n;
+    union { double f; uint64_t u; } y = {x * 0x1.45f306dc9c883p-1 + magic};
+    double n = y.f - magic;
+    *quadrant = (int32_t)(uint32_t)y.u;   /* of a NaN any */
     return (float)((x - n * 0x1.921fb54p0) - n * 0x1.10b4611a62633p-30);
 }
 
