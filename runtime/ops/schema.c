@@ -123,9 +123,13 @@ static bool take_number(parser *p, double *value, bool *integer)
     }
     if (*s == 'e') {
         char *end;
-        exponent += (int)strtol(s + 1, &end, 10);
+        long shift = strtol(s + 1, &end, 10);
+        exponent += shift > -99 && shift < 99 ? (int)shift : 99;
         *integer = false;
         s = end;
+    }
+    if (significant > 15 || abs(exponent) > 22) {
+        return false;
     }
     double power = 1;
     for (int i = abs(exponent); i > 0; i--) {
@@ -133,7 +137,7 @@ static bool take_number(parser *p, double *value, bool *integer)
     }
     *value = sign * (exponent < 0 ? mantissa / power : mantissa * power);
     p->at = s;
-    return significant <= 15 && abs(exponent) <= 22;
+    return true;
 }
 
 static rt_status parse_list(parser *p, rt_param *q)
@@ -151,8 +155,9 @@ static rt_status parse_list(parser *p, rt_param *q)
     while (single ? n == 0 : !take(p, close)) {
         double v;
         bool integer;
-        if (!take_number(p, &v, &integer)) {
-            return complain(p, "a number was expected");
+        if (!take_number(p, &v, &integer) || !(floats || integer)) {
+            return complain(p, floats ? "a number was expected"
+                                      : "a whole number was expected");
         }
         if (floats) {
             memcpy(&list[n++], &v, sizeof v);

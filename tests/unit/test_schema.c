@@ -82,6 +82,11 @@ CASE(a_bad_schema_is_refused_with_the_column)
     CHECK_FAILS(rt__schema_parse(&s, "f(Tensor x", &err), err, RT_E_INTERNAL);
     CHECK_FAILS(rt__schema_parse(&s, "f(str s='abc)", &err), err, RT_E_INTERNAL);
     CHECK_FAILS(rt__schema_parse(&s, "f(int n=)", &err), err, RT_E_INTERNAL);
+    CHECK_FAILS(rt__schema_parse(&s, "f(int[] n=-inf)", &err), err,
+                RT_E_INTERNAL);
+    CHECK_HAS(err.message, "a whole number was expected");
+    CHECK_FAILS(rt__schema_parse(&s, "f(float x=1e9999999999)", &err), err,
+                RT_E_INTERNAL);
     CHECK_FAILS(rt__schema_parse(&s, "(int n)", &err), err, RT_E_INTERNAL);
     CHECK_FAILS(rt__schema_parse(&s, "f(Tensor(a self", &err), err, RT_E_INTERNAL);
 }
