@@ -352,7 +352,7 @@ RULE(cross_entropy, D | A(0) | A(1) | A(2), D | A(0) | A(1) | A(2))
     if (soft) {
         int64_t classes = like->shape[dim], numel = ARG(1)->numel;
         m = soft_coefficients(c, smoothing);
-        norm = F(full_like, T(G), N((double)(numel / classes)));
+        norm = F(full_like, T(G), N((double)(classes ? numel / classes : 0)));
     } else {
         m = index_coefficients(c, c->a[4].i, smoothing, &norm);
     }
