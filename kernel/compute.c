@@ -30,7 +30,7 @@ typedef struct compute {
     bool untouched;        /* the cell left the session as it was */
     int inputs;            /* asked so far */
     json_t *payload;       /* of the reply being made */
-    char *symbols;         /* the snapshot sent last */
+    lang_symbols *symbols; /* those the front knows; NULL: none */
     char **lines;          /* texts of earlier cells */
     int nlines;
 } compute;
@@ -276,32 +276,46 @@ static json_t *report(compute *c, const lang_outcome *o, json_t *request)
                      "user_expressions", evaluate_all(c, expressions));
 }
 
-/* Sends what the front completes and inspects from, when it has changed. */
+static bool same_symbol(lang_symbol a, lang_symbol b)
+{
+    return strcmp(a.name, b.name) == 0 && strcmp(a.kind, b.kind) == 0 &&
+           strcmp(a.type, b.type) == 0 &&
+           strcmp(a.signature, b.signature) == 0 &&
+           strcmp(a.doc, b.doc) == 0 && strcmp(a.value, b.value) == 0;
+}
+
+static json_t *symbol_row(int i, lang_symbol s)
+{
+    const char *field[] = {s.name, s.kind, s.type, s.signature, s.doc, s.value};
+    json_t *row = json_pack("[i]", i);
+    for (size_t k = 0; k < sizeof field / sizeof *field; k++) {
+        json_array_append_new(row, kernel_json_text(field[k],
+                                                    strlen(field[k])));
+    }
+    return row;
+}
+
+/* Sends what is new of that from which the front completes and inspects. The
+ * rows of a session keep their order, so that they are known by their place. */
 static void send_symbols(compute *c)
 {
-    lang_symbols *t = lang_session_symbols(c->session);
+    lang_symbols *now = lang_session_symbols(c->session);
+    int count = now ? lang_symbols_count(now) : 0;
+    int had = c->symbols ? lang_symbols_count(c->symbols) : 0;
     json_t *rows = json_array();
-    for (int i = 0; t && i < lang_symbols_count(t); i++) {
-        lang_symbol s = lang_symbols_at(t, i);
-        const char *field[] = {s.name, s.kind, s.type, s.signature, s.doc,
-                               s.value};
-        json_t *row = json_array();
-        for (size_t k = 0; k < sizeof field / sizeof *field; k++) {
-            const char *text = field[k] ? field[k] : "";
-            json_array_append_new(row, kernel_json_text(text, strlen(text)));
+    for (int i = 0; i < count; i++) {
+        lang_symbol s = lang_symbols_at(now, i);
+        if (i >= had || !same_symbol(s, lang_symbols_at(c->symbols, i))) {
+            json_array_append_new(rows, symbol_row(i, s));
         }
-        json_array_append_new(rows, row);
     }
-    lang_symbols_free(t);
-    char *text = json_dumps(rows, JSON_COMPACT);
+    if (!c->symbols || count != had || json_array_size(rows)) {
+        send_json(KERNEL_LINK_SYMBOLS,
+                  json_pack("{si sO}", "count", count, "rows", rows));
+    }
     json_decref(rows);
-    if (text && (!c->symbols || strcmp(text, c->symbols) != 0)) {
-        kernel_output_send(KERNEL_LINK_SYMBOLS, text, strlen(text));
-        free(c->symbols);
-        c->symbols = text;
-    } else {
-        free(text);
-    }
+    lang_symbols_free(c->symbols);
+    c->symbols = now;
 }
 
 static void remember(compute *c, const char *text, size_t size)
@@ -333,7 +347,9 @@ static void run_cell(compute *c, json_t *request)
                            : json_null();
     lang_outcome_dispose(&o);
     fflush(NULL);   /* what C libraries printed */
-    send_symbols(c);
+    if (!c->untouched) {
+        send_symbols(c);
+    }
     send_json(KERNEL_LINK_DONE, json_pack("{so so sb}", "reply", reply,
                                           "result", result, "untouched",
                                           c->untouched));
@@ -347,7 +363,7 @@ static void introduce(compute *c)
     while (c->nlines) {
         free(c->lines[--c->nlines]);
     }
-    free(c->symbols);
+    lang_symbols_free(c->symbols);
     c->symbols = NULL;
     kernel_output_send(KERNEL_LINK_READY, "{}", 2);
     send_symbols(c);

@@ -263,26 +263,25 @@ void kernel_take_input(kernel_router *r, jp_message *m)
 
 static void learn_symbols(kernel_router *r, const kernel_note *n)
 {
-    json_t *rows = json_loadb(n->text, n->size, JSON_ALLOW_NUL, NULL);
-    lang_symbols *fresh = lang_symbols_new();
+    json_t *o = json_loadb(n->text, n->size, JSON_ALLOW_NUL, NULL);
+    json_t *rows = json_object_get(o, "rows"), *row;
     size_t i;
-    json_t *row;
     json_array_foreach(rows, i, row) {
         const char *f[6];
         for (size_t k = 0; k < 6; k++) {
-            const char *text = json_string_value(json_array_get(row, k));
+            const char *text = json_string_value(json_array_get(row, k + 1));
             f[k] = text ? text : "";
         }
         lang_symbol s = {f[0], f[1], f[2], f[3], f[4], f[5]};
-        if (fresh) {
-            lang_symbols_add(fresh, &s, NULL);
-        }
+        lang_symbols_set(r->symbols,
+                         (int)json_integer_value(json_array_get(row, 0)), &s,
+                         NULL);
     }
-    json_decref(rows);
-    if (fresh) {
-        lang_symbols_free(r->symbols);
-        r->symbols = fresh;
+    if (o) {
+        lang_symbols_cut(r->symbols,
+                         (int)json_integer_value(json_object_get(o, "count")));
     }
+    json_decref(o);
 }
 
 static void finish(kernel_router *r, const kernel_note *n)

@@ -27,7 +27,8 @@
     X(PUBLISH)     /* < message type, NUL, content */                          \
     X(INPUT)       /* < {prompt, password, number} */                          \
     X(TWIN)        /* < {cell, seq, pid, us} and its link, or {error} */       \
-    X(SYMBOLS)     /* < [[name, kind, type, signature, doc, value], ...] */    \
+    X(SYMBOLS)     /* < {count, rows: [[i, name, kind, type, signature, doc,   \
+                        value], ...]}: those that changed */                   \
     X(DONE)        /* < {reply, result, untouched} */
 
 typedef enum kernel_link_kind {

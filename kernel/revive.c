@@ -356,8 +356,7 @@ void kernel_replace_child(kernel_router *r)
         r->waking = true;   /* goes on when its session stands */
         return;
     }
-    lang_symbols_free(r->symbols);
-    r->symbols = lang_symbols_new();
+    lang_symbols_cut(r->symbols, 0);
     /* A process that cannot even start is tried again with the next cell. */
     if (r->failures < START_ATTEMPTS) {
         start_child(r, &err);

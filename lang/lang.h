@@ -187,6 +187,12 @@ lang_symbols *lang_symbols_new(void);
 void lang_symbols_free(lang_symbols *t);
 rt_status lang_symbols_add(lang_symbols *t, const lang_symbol *symbol,
                            rt_error *err);              /* copies */
+/* Makes row i what `symbol` says; i at most the number of rows: then it is
+ * added. What was there stays on failure. */
+rt_status lang_symbols_set(lang_symbols *t, int i, const lang_symbol *symbol,
+                           rt_error *err);
+/* Forgets the rows from n on. */
+void lang_symbols_cut(lang_symbols *t, int n);
 int lang_symbols_count(const lang_symbols *t);
 lang_symbol lang_symbols_at(const lang_symbols *t, int i);   /* borrowed */
 /* Snapshot of a session's variables and functions (a new table). */

@@ -70,6 +70,25 @@ rt_status lang_symbols_add(lang_symbols *t, const lang_symbol *symbol,
     return RT_OK;
 }
 
+rt_status lang_symbols_set(lang_symbols *t, int i, const lang_symbol *symbol,
+                           rt_error *err)
+{
+    lang_symbol row;
+    if (i < 0 || i >= t->count)
+        return lang_symbols_add(t, symbol, err);
+    if (!copy(&row, symbol))
+        return rt_fail(err, RT_E_MEMORY, "symbols: no memory for a name");
+    rt_free((char *)t->items[i].name);
+    t->items[i] = row;
+    return RT_OK;
+}
+
+void lang_symbols_cut(lang_symbols *t, int n)
+{
+    while (t->count > n)
+        rt_free((char *)t->items[--t->count].name);
+}
+
 int lang_symbols_count(const lang_symbols *t)
 {
     return t ? t->count : 0;

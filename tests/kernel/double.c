@@ -136,6 +136,27 @@ rt_status lang_symbols_add(lang_symbols *t, const lang_symbol *s, rt_error *err)
     return RT_OK;
 }
 
+rt_status lang_symbols_set(lang_symbols *t, int i, const lang_symbol *s,
+                           rt_error *err)
+{
+    if (i >= t->count) {
+        return lang_symbols_add(t, s, err);
+    }
+    free(t->name[i]);
+    free(t->value[i]);
+    t->name[i] = strdup(s->name);
+    t->value[i] = strdup(s->value);
+    return RT_OK;
+}
+
+void lang_symbols_cut(lang_symbols *t, int n)
+{
+    while (t->count > n) {
+        free(t->name[--t->count]);
+        free(t->value[t->count]);
+    }
+}
+
 int lang_symbols_count(const lang_symbols *t)
 {
     return t->count;

@@ -53,6 +53,23 @@ def test_every_question_is_answered_while_a_cell_runs(kernel):
     assert end(kernel, running)["ename"] == "KeyboardInterrupt"
 
 
+@pytest.mark.skipif(KERNEL != "rustorch", reason="of the language")
+def test_names_are_known_as_they_are_now_among_many_that_stay(kernel):
+    def look(name):
+        reply = kernel.ask("inspect_request", dict(code=name, cursor_pos=len(name)))
+        return reply["data"].get("text/plain", "") if reply["found"] else None
+
+    kernel.run(" ".join(f"int many_{i} = {i};" for i in range(1500)))
+    kernel.run("many_700 = -77;")
+    assert "-77" in look("many_700") and "701" in look("many_701")
+    kernel.run("float many_3 = 2.5; int one_more = 4321;")
+    assert "2.5" in look("many_3") and "4321" in look("one_more")
+    kernel.run("%reset")
+    assert look("many_700") is None and look("one_more") is None
+    kernel.run("int one_more = 99;")
+    assert "99" in look("one_more") and look("many_3") is None
+
+
 def test_an_unknown_name_is_not_found(kernel):
     reply = kernel.ask("inspect_request", dict(code="zzz_nothing", cursor_pos=3))
     assert reply["status"] == "ok" and reply["found"] is False and reply["data"] == {}

@@ -99,6 +99,24 @@ static const struct {
     {"x = \xc3\xa9 + wei|", "weights", "instance"},
 };
 
+CASE(rows_of_symbols_are_replaced_added_and_cut)
+{
+    lang_symbols *t = session();
+    rt_error err;
+    const lang_symbol other = {"other", "variable", "int", "", "", "5"};
+    CHECK_OK(lang_symbols_set(t, 1, &other, &err), err);
+    CHECK_INT(lang_symbols_count(t), 5);
+    CHECK_TEXT(lang_symbols_at(t, 1).name, "other");
+    CHECK_OK(lang_symbols_set(t, 5, &other, &err), err);
+    CHECK_INT(lang_symbols_count(t), 6);
+    CHECK_TEXT(lang_symbols_at(t, 5).value, "5");
+    lang_symbols_cut(t, 2);
+    CHECK_INT(lang_symbols_count(t), 2);
+    CHECK_TEXT(lang_symbols_at(t, 1).name, "other");
+    CHECK_TEXT(lang_symbols_at(t, 2).name, "");
+    lang_symbols_free(t);
+}
+
 CASE(names_members_and_arguments_are_offered_where_they_fit)
 {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
