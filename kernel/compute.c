@@ -31,6 +31,7 @@ typedef struct compute {
     int inputs;            /* asked so far */
     json_t *payload;       /* of the reply being made */
     lang_symbols *symbols; /* those the front knows; NULL: none */
+    volatile uint64_t *place;   /* shared with the front; may be NULL */
     char **lines;          /* texts of earlier cells */
     int nlines;
 } compute;
@@ -337,6 +338,9 @@ static void run_cell(compute *c, json_t *request)
                  count, NULL, &o);
     rt_interrupt_clear();   /* what follows is not the cell any more */
     c->untouched = o.untouched;
+    if (c->place) {
+        c->place[KERNEL_PLACE_ENDED] = (uint64_t)current_cell;
+    }
     if (!json_is_true(json_object_get(request, "silent"))) {
         remember(c, json_string_value(code), json_string_length(code));
     }
@@ -434,9 +438,9 @@ int kernel_compute_main(void)
         dprintf(KERNEL_COMPUTE_CRASH, "no session: %s\n", err.message);
         return 1;
     }
-    volatile uint64_t *place = kernel_child_place(KERNEL_COMPUTE_PLACE);
-    if (place) {
-        lang_watch(c.session, place);
+    c.place = kernel_child_place(KERNEL_COMPUTE_PLACE);
+    if (c.place) {
+        lang_watch(c.session, &c.place[KERNEL_PLACE_LINE]);
     }
     kernel_output_send(KERNEL_LINK_READY, "{}", 2);
     serve(&c);

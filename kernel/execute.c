@@ -7,9 +7,12 @@
 #include "kernel/text.h"
 
 #include <ctype.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { HEED_MS = 2000 };
 
 /* --- requests ------------------------------------------------------------- */
 
@@ -121,8 +124,9 @@ void kernel_hand_over(kernel_router *r, kernel_request *q)
         json_is_object(expressions) ? expressions : NULL);
     char *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);
-    r->begun = false;
-    *r->child.place = 0;
+    r->begun = r->hung = false;
+    r->hung_due = 0;
+    r->child.place[KERNEL_PLACE_LINE] = 0;
     kernel_outbox_add(&r->outbox, KERNEL_LINK_EXECUTE, text, strlen(text));
     kernel_outbox_push(&r->outbox, r->child.link);
     free(text);
@@ -194,12 +198,53 @@ void kernel_next_cell(kernel_router *r)
 
 /* --- interrupt, input ----------------------------------------------------- */
 
+/* Code that heeds no interrupt: the first one is HEED_MS old and the cell's
+ * code has not ended. (What it printed may still be on its way.) */
+static bool is_hung(const kernel_router *r)
+{
+    return r->hung_due && kernel_now() >= r->hung_due && !r->hung &&
+           kernel_child_runs(&r->child, r->sequence);
+}
+
 void kernel_interrupt(kernel_router *r)
 {
-    if (r->running) {
-        r->abort_waiting = true;
-        kernel_child_interrupt(&r->child, r->sequence);
+    if (!r->running) {
+        return;
     }
+    r->abort_waiting = true;
+    if (is_hung(r) && r->checkpoints.count) {
+        r->hung = r->running->retried = true;
+        kill(-r->child.pid, SIGKILL);
+        return;
+    }
+    if (!r->hung_due) {
+        r->hung_due = kernel_now() + HEED_MS;
+        r->told_hung = false;
+    }
+    kernel_child_interrupt(&r->child, r->sequence);
+}
+
+int64_t kernel_tick_interrupt(kernel_router *r)
+{
+    if (!r->running || !r->hung_due || r->told_hung) {
+        return -1;
+    }
+    if (is_hung(r)) {
+        r->told_hung = true;
+        if (!r->running->silent) {
+            kernel_say(r, r->running,
+                       r->checkpoints.count
+                           ? "note: the cell does not stop. Interrupt it once "
+                             "more to end its process and go back to the "
+                             "variables as they were before it.\n"
+                           : "note: the cell does not stop. There is no "
+                             "checkpoint to go back to: only a restart of the "
+                             "kernel ends it.\n");
+        }
+        return -1;
+    }
+    int64_t left = r->hung_due - kernel_now();
+    return left > 0 ? left : -1;
 }
 
 static void ask(kernel_router *r, const kernel_note *n)

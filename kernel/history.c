@@ -90,17 +90,37 @@ static int lock(kernel_history *h)
     return fd;
 }
 
-static bool append(const char *path, const char *data, size_t size)
+static bool write_whole(int fd, const char *data, size_t size)
 {
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-                  0600);
-    bool ok = fd >= 0;
-    while (ok && size) {
+    while (size) {
         ssize_t n = write(fd, data, size);
-        ok = n > 0 || (n < 0 && errno == EINTR);
+        if (n < 0 && errno != EINTR) {
+            return false;
+        }
         data += n > 0 ? n : 0;
         size -= n > 0 ? (size_t)n : 0;
     }
+    return true;
+}
+
+/* A kernel that was killed while it wrote leaves half a line: what follows
+ * must not become part of it. */
+static bool close_torn_line(int fd)
+{
+    struct stat st;
+    char last = '\n';
+    if (fstat(fd, &st) == 0 && st.st_size > 0 &&
+        pread(fd, &last, 1, st.st_size - 1) != 1) {
+        return false;
+    }
+    return last == '\n' || write_whole(fd, "\n", 1);
+}
+
+static bool append(const char *path, const char *data, size_t size)
+{
+    int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+                  0600);
+    bool ok = fd >= 0 && close_torn_line(fd) && write_whole(fd, data, size);
     int why = errno;
     if (fd >= 0) {
         close(fd);
@@ -199,12 +219,19 @@ static char *read_end(kernel_history *h, size_t *size, bool *large)
     return text;
 }
 
+/* At any moment the old file or the new one is there, whole. */
 static void cut_file(kernel_history *h, const char *text, size_t size)
 {
     char *fresh = kernel_format("%s.new", h->file);
-    unlink(fresh);
-    if (!append(fresh, text, size) || rename(fresh, h->file) != 0) {
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+                  0600);
+    bool ok = fd >= 0 && write_whole(fd, text, size) && fsync(fd) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (!ok || rename(fresh, h->file) != 0) {
         kernel_log("%s: %s", fresh, strerror(errno));
+        unlink(fresh);
     }
     free(fresh);
 }
@@ -222,9 +249,6 @@ static void load(kernel_history *h)
     }
     if (large) {
         cut_file(h, text, size);
-    }
-    if (size && text[size - 1] != '\n') {
-        append(h->file, "\n", 1);   /* somebody died while writing */
     }
     free(text);
 }

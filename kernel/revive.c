@@ -14,9 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A new checkpoint waits for QUIET_MS without a cell; a waking one that gives
- * no sign for WAKE_MS is given up for an older one. */
-enum { START_ATTEMPTS = 3, RECORD_LINES = 12, QUIET_MS = 2, WAKE_MS = 1000 };
+/* A new checkpoint waits for QUIET_MS without a cell. A waking one is looked at
+ * every LOOK_MS: one that has slept from one look to the next is given up for
+ * an older one; one that still wants to work, on a machine that has other
+ * things to do, has WAKE_MS. */
+enum { START_ATTEMPTS = 3, RECORD_LINES = 12, QUIET_MS = 2, LOOK_MS = 150,
+       WAKE_MS = 3000 };
 
 /* --- checkpoints ---------------------------------------------------------- */
 
@@ -41,13 +44,23 @@ void kernel_ask_checkpoint(kernel_router *r)
     kernel_outbox_push(&r->outbox, r->child.link);
 }
 
+static void look_at_waking(kernel_router *r, int64_t now)
+{
+    if (now < r->look_due) {
+        return;
+    }
+    r->look_due = now + LOOK_MS;
+    if (kernel_child_sleeps(&r->child, &r->pulse) || now >= r->wake_due) {
+        kernel_log("a checkpoint did not wake: the next older one is taken");
+        kill(r->child.pid, SIGKILL);
+    }
+}
+
 int64_t kernel_tick_checkpoints(kernel_router *r)
 {
     int64_t now = kernel_now(), left = -1;
-    if (r->waking && !r->dying && now >= r->wake_due) {
-        kernel_log("a checkpoint did not wake: the next older one is taken");
-        kill(r->child.pid, SIGKILL);
-        r->wake_due = now + WAKE_MS;
+    if (r->waking && !r->dying) {
+        look_at_waking(r, now);
     }
     if (r->wanted && !r->running && now >= r->wanted_at) {
         kernel_ask_checkpoint(r);
@@ -55,8 +68,8 @@ int64_t kernel_tick_checkpoints(kernel_router *r)
     if (r->wanted && !r->running) {
         left = r->wanted_at - now;
     }
-    if (r->waking && !r->dying && (left < 0 || left > r->wake_due - now)) {
-        left = r->wake_due - now;
+    if (r->waking && !r->dying && (left < 0 || left > r->look_due - now)) {
+        left = r->look_due - now;
     }
     return left;
 }
@@ -172,6 +185,8 @@ static bool wake_checkpoint(kernel_router *r)
         r->ready = r->making = r->wanted = false;
         if (kernel_child_wake(&r->child, p.pid, p.link, pipes)) {
             r->wake_due = kernel_now() + WAKE_MS;
+            r->look_due = kernel_now() + LOOK_MS;
+            r->pulse = (kernel_pulse){0};
             kernel_iopub_attach(r->io, pipes);
             r->done_cell = p.cell;
             r->done_seq = p.seq;
@@ -193,6 +208,10 @@ void kernel_check_child(kernel_router *r)
     }
     char *cause, *record;
     kernel_child_obituary(&r->child, status, &cause, &record);
+    if (r->hung) {
+        free(cause);
+        cause = kernel_format("it did not stop when it was interrupted");
+    }
     if (!r->undoing) {
         kernel_log("the compute process ended: %s\n%s", cause, record);
     }

@@ -209,6 +209,12 @@ static void read_events(kernel_router *r)
     }
 }
 
+/* Of two times to wait; -1: for ever. */
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 void kernel_router_run(kernel_router *r)
 {
     kernel_outbox_init(&r->outbox);
@@ -228,9 +234,10 @@ void kernel_router_run(kernel_router *r)
         };
         /* A running cell makes the checkpoints hold more and more. */
         bool watch = r->running && r->checkpoints.count;
-        int64_t tick = kernel_tick_checkpoints(r);
-        if (watch && (tick < 0 || tick > WATCH_MS)) {
-            tick = WATCH_MS;
+        int64_t tick = sooner(kernel_tick_checkpoints(r),
+                              kernel_tick_interrupt(r));
+        if (watch) {
+            tick = sooner(tick, WATCH_MS);
         }
         jp_poll(items, 7, tick);
         if (items[5].ready) {

@@ -55,7 +55,9 @@ typedef struct kernel_router {
     kernel_checkpoints checkpoints;
     bool wanted, making;     /* one will be, has been asked for */
     int64_t wanted_at;       /* when it will */
-    int64_t wake_due;        /* when a waking checkpoint is given up, or 0 */
+    int64_t wake_due;        /* when a waking checkpoint is given up */
+    int64_t look_due;        /* when it is looked at next */
+    kernel_pulse pulse;      /* how it was at the last look */
     bool told_large;         /* that tensors are too large for checkpoints */
     int done_cell, done_seq; /* whose end the session's state is */
     int lost_seq;            /* done_seq at the last death */
@@ -64,6 +66,9 @@ typedef struct kernel_router {
 
     kernel_request *running; /* the cell that the compute process has */
     bool begun;              /* and that it has begun to run */
+    int64_t hung_due;        /* when it should have heeded an interrupt, or 0 */
+    bool told_hung;          /* that it did not has been said */
+    bool hung;               /* its process has been ended for that */
     kernel_request *first, **last;   /* cells that wait */
     bool abort_waiting;      /* when the running cell ends */
     bool ending;             /* no next cell yet: one is being closed */
@@ -123,6 +128,7 @@ void kernel_keep_checkpoint(kernel_router *r);
 void kernel_ask_checkpoint(kernel_router *r);
 /* What is due now; how long until the next time, in ms, -1: no time. */
 int64_t kernel_tick_checkpoints(kernel_router *r);
+int64_t kernel_tick_interrupt(kernel_router *r);
 /* The answer to that. */
 void kernel_take_checkpoint(kernel_router *r, kernel_note *n);
 /* Drops checkpoints that hold too much memory. */

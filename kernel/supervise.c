@@ -26,8 +26,8 @@ enum { PIPE_SIZE = 1024 * 1024, FIRST_FREE = 16, RECORD_MAX = 8192, ENDS = 6 };
 
 volatile uint64_t *kernel_child_place(int memory)
 {
-    void *page = mmap(NULL, sizeof(uint64_t), PROT_READ | PROT_WRITE,
-                      MAP_SHARED, memory, 0);
+    void *page = mmap(NULL, KERNEL_PLACES * sizeof(uint64_t),
+                      PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
     return page == MAP_FAILED ? NULL : page;
 }
 
@@ -47,7 +47,7 @@ bool kernel_child_init(kernel_child *c, jp_error *err)
     *c = (kernel_child){.link = -1, .crash = -1};
     note_program(c);
     c->memory = memfd_create("rustorch", MFD_CLOEXEC);
-    if (c->memory >= 0 && ftruncate(c->memory, sizeof(uint64_t)) == 0) {
+    if (c->memory >= 0 && ftruncate(c->memory, KERNEL_PLACES * sizeof(uint64_t)) == 0) {
         c->place = kernel_child_place(c->memory);
     }
     return c->place || jp_fail(err, "shared memory: %s", strerror(errno));
@@ -56,7 +56,7 @@ bool kernel_child_init(kernel_child *c, jp_error *err)
 void kernel_child_dispose(kernel_child *c)
 {
     if (c->place) {
-        munmap((void *)c->place, sizeof *c->place);
+        munmap((void *)c->place, KERNEL_PLACES * sizeof *c->place);
     }
     if (c->memory > 0) {
         close(c->memory);
@@ -193,9 +193,54 @@ bool kernel_child_wake(kernel_child *c, pid_t pid, int link, int pipes[3])
         close_all(&k);
         return false;
     }
+    kill(pid, SIGCONT);   /* whoever stopped it did not mean this */
     k.link[0] = link;
     keep_ours(c, pid, &k, pipes);
     return true;
+}
+
+/* The first character after the name, which may hold any other. */
+static char state_of(pid_t pid)
+{
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *f = fopen(path, "re");
+    size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    if (f) {
+        fclose(f);
+    }
+    text[n] = '\0';
+    const char *end = strrchr(text, ')');
+    return end && end[1] ? end[2] : '\0';
+}
+
+static unsigned long long time_of(pid_t pid)
+{
+    char path[64];
+    unsigned long long ns = 0;
+    snprintf(path, sizeof path, "/proc/%d/schedstat", (int)pid);
+    FILE *f = fopen(path, "re");
+    if (f) {
+        if (fscanf(f, "%llu", &ns) != 1) {
+            ns = 0;
+        }
+        fclose(f);
+    }
+    return ns;
+}
+
+bool kernel_child_sleeps(const kernel_child *c, kernel_pulse *before)
+{
+    kernel_pulse now = {state_of(c->pid), time_of(c->pid)};
+    bool same = now.ran && now.ran == before->ran &&
+                now.state == before->state;
+    *before = now;
+    return same && (now.state == 'S' || now.state == 'T');
+}
+
+bool kernel_child_runs(const kernel_child *c, int seq)
+{
+    return c->pid && c->place[KERNEL_PLACE_ENDED] != (uint64_t)seq;
 }
 
 void kernel_child_interrupt(const kernel_child *c, int cell)

@@ -17,13 +17,15 @@
 /* Descriptors the compute process finds open. */
 enum { KERNEL_COMPUTE_LINK = 3, KERNEL_COMPUTE_CRASH = 4,
        KERNEL_COMPUTE_PLACE = 5 };
+enum { KERNEL_PLACE_LINE, KERNEL_PLACE_ENDED, KERNEL_PLACES };
 
 typedef struct kernel_child {
     pid_t pid;        /* 0: none */
     int link, crash;  /* ours, open while pid is set and until _close */
     int memory;       /* holds *place */
-    volatile uint64_t *place;   /* where the cell is (lang_watch), whichever
-                                   process runs it */
+    /* Written by whichever process runs cells: where the cell is (lang_watch),
+     * and the seq of the last one whose code has ended. */
+    volatile uint64_t *place;
     char *program;              /* the kernel's file, as it was started */
     struct stat file;
 } kernel_child;
@@ -40,6 +42,15 @@ bool kernel_child_start(kernel_child *c, int pipes[3], jp_error *err);
 /* The same with a sleeping twin (twin.h): gives it pipes and lets it take over.
  * `link` is the caller's until that has succeeded. */
 bool kernel_child_wake(kernel_child *c, pid_t pid, int link, int pipes[3]);
+/* Whether a process that should work does not: it has slept since `before`
+ * without doing anything. Updates `before`; zeros are no earlier look. */
+typedef struct kernel_pulse {
+    char state;             /* as in ps; 0: not known */
+    unsigned long long ran; /* ns on a processor */
+} kernel_pulse;
+bool kernel_child_sleeps(const kernel_child *c, kernel_pulse *before);
+/* Whether the code of cell `seq` has not ended. */
+bool kernel_child_runs(const kernel_child *c, int seq);
 /* Asks the cell numbered `cell` to stop; no other cell is meant. */
 void kernel_child_interrupt(const kernel_child *c, int cell);
 /* True once the process has ended; pid is then 0. Does not wait. Other

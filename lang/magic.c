@@ -377,15 +377,16 @@ static rt_status magic_SAVE(magic_call *m)
                        "%%save: write %%save file.rt or %%save file.rt 1-5");
     memcpy(path, m->rest, size);
     path[size] = 0;
-    FILE *f = fopen(path, "wb");
-    if (!f)
-        return rt_fail(m->err, RT_E_FILE, "%%save: %s cannot be written", path);
-    bool bad = false;
-    for (int i = first - 1; i < last && earlier(m, i) && !bad; i++)
-        bad = fprintf(f, "%s\n\n", earlier(m, i)) < 0;
-    bad |= fclose(f) != 0;
-    return bad ? rt_fail(m->err, RT_E_FILE, "%%save: %s cannot be written",
-                         path) : RT_OK;
+    lang__writer w = {0};
+    char *text = NULL;
+    for (int i = first - 1; i < last && earlier(m, i); i++)
+        lang__write_format(&w, "%s\n\n", earlier(m, i));
+    size = w.size;
+    rt_status status = lang__writer_take(&w, &text, m->err);
+    if (!status)
+        status = rt_file_replace(path, text, size, m->err);
+    rt_free(text);
+    return status;
 }
 
 /* --- the table ---------------------------------------------------------------- */

@@ -750,6 +750,10 @@ typedef struct rt_tensor_file {
     char **metadata;        /* key, value, key, value, ... */
     int64_t nmetadata;      /* pairs */
 } rt_tensor_file;
+/* Writes a file so that at any moment either the old or the new one is there,
+ * whole: beside it, to the disk, then renamed. rt_tensors_save does the same. */
+rt_status rt_file_replace(const char *path, const void *data, size_t size,
+                          rt_error *err);
 rt_status rt_tensors_save(const char *path, const rt_named_tensor *items,
                           int64_t count, const char *const *metadata,
                           int64_t nmetadata, rt_error *err);

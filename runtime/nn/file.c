@@ -573,54 +573,88 @@ static void sync_folder(const char *path)
     rt_free(folder);
 }
 
-/* A new file beside `path`; its name in *out. */
-static int open_beside(char **out, const char *path)
+/* Where the bytes go, and what is to be renamed in the end: NULL when `path`
+ * is no plain file (a pipe, a terminal, /dev/null) and is written to itself. */
+typedef struct target {
+    char *path, *part;    /* through symbolic links; beside it */
+    int fd;
+} target;
+
+/* A new file beside the one of that name, as readable as it is. */
+static int open_beside(target *t, const struct stat *old)
 {
     static atomic_uint counter;
-    rt__text t = {0};
-    rt__text_format(&t, "%s.%ld-%u.part", path, (long)getpid(),
+    rt__text name = {0};
+    rt__text_format(&name, "%s.%ld-%u.part", t->path, (long)getpid(),
                     atomic_fetch_add(&counter, 1));
-    if (rt__text_take(&t, out, NULL)) {
+    if (rt__text_take(&name, &t->part, NULL)) {
         errno = ENOMEM;
         return -1;
     }
-    return open(*out, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    int fd = open(t->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd >= 0 && old) {
+        (void)fchmod(fd, old->st_mode & 0777);
+    }
+    return fd;
+}
+
+static rt_status open_target(target *t, const char *path, rt_error *err)
+{
+    struct stat old;
+    bool exists = stat(path, &old) == 0;
+    char *real = realpath(path, NULL);
+    *t = (target){.path = rt_strdup(real ? real : path), .fd = -1};
+    free(real);
+    if (!t->path) {
+        return rt_fail(err, RT_E_MEMORY, "cannot write '%s': no memory", path);
+    }
+    t->fd = exists && !S_ISREG(old.st_mode)
+                ? open(t->path, O_WRONLY | O_CLOEXEC)
+                : open_beside(t, exists ? &old : NULL);
+    return t->fd >= 0 ? RT_OK : file_error(err, "write", path);
+}
+
+/* Under its name once it is whole and on the disk; else nothing is left of
+ * it. */
+static rt_status close_target(target *t, const char *path, rt_status st,
+                              rt_error *err)
+{
+    if (!st && t->part && fsync(t->fd)) {
+        st = file_error(err, "write", path);
+    }
+    if (t->fd >= 0 && close(t->fd) && !st) {
+        st = file_error(err, "write", path);
+    }
+    if (!st && t->part && rename(t->part, t->path)) {
+        st = file_error(err, "write", path);
+    }
+    if (st && t->part && t->fd >= 0) {
+        unlink(t->part);
+    } else if (!st && t->part) {
+        sync_folder(t->path);
+    }
+    rt_free(t->part);
+    rt_free(t->path);
+    return st;
 }
 
 static rt_status write_file(const char *path, const char *text, size_t size,
                             const output *plan, const rt_named_tensor *items,
                             int64_t count, rt_error *err)
 {
-    char *part = NULL, *target = realpath(path, NULL);
-    const char *to = target ? target : path;    /* through a symbolic link */
-    int fd = open_beside(&part, to);
-    rt_status st = RT_OK;
-    if (fd < 0) {
-        st = file_error(err, "write", path);
-        goto done;
-    }
-    st = write_all(fd, text, (int64_t)size, path, err);
+    target t;
+    rt_status st = open_target(&t, path, err);
+    st = st ? st : write_all(t.fd, text, (int64_t)size, path, err);
     for (int64_t i = 0; i < count && !st; i++) {
-        st = write_tensor(fd, items[plan[i].item].tensor, path, err);
+        st = write_tensor(t.fd, items[plan[i].item].tensor, path, err);
     }
-    if (!st && fsync(fd)) {
-        st = file_error(err, "write", path);
-    }
-    if (close(fd) && !st) {
-        st = file_error(err, "write", path);
-    }
-    if (!st && rename(part, to)) {
-        st = file_error(err, "write", path);
-    }
-    if (st) {
-        unlink(part);
-    } else {
-        sync_folder(to);
-    }
-done:
-    rt_free(part);
-    free(target);
-    return st;
+    return close_target(&t, path, st, err);
+}
+
+rt_status rt_file_replace(const char *path, const void *data, size_t size,
+                          rt_error *err)
+{
+    return write_file(path, data, size, NULL, NULL, 0, err);
 }
 
 rt_status rt_tensors_save(const char *path, const rt_named_tensor *items,

@@ -60,7 +60,7 @@ class Kernel:
         self.kc.stop_channels()
         if self.km.has_kernel:
             self.km.shutdown_kernel(now=True)
-        print(self.log())       # shown with a test that fails
+        print(self.log(), end="")       # shown with a test that fails
         self.stderr.close()
 
     @property

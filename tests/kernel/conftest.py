@@ -3,7 +3,8 @@
 
 RUSTORCH_BUILDDIR names the build folder. A kernelspec for each program is
 written to a temporary Jupyter data folder: `rustorch` is rustorch-kernel and
-`double` the same kernel over tests/kernel/double.c.
+`double` the same kernel over tests/kernel/double.c; `poisoned` is the first
+with tests/kernel/poison.c preloaded.
 """
 import json
 import os
@@ -17,7 +18,9 @@ from client import Kernel  # noqa: E402
 from dialect import KERNEL  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("RUSTORCH_BUILDDIR", "build")).resolve()
-PROGRAMS = {"rustorch": "rustorch-kernel", "double": "double-kernel"}
+PROGRAMS = {"rustorch": "rustorch-kernel", "double": "double-kernel",
+            "poisoned": "rustorch-kernel"}
+POISON = BUILD / ".libs" / "poison.so"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,6 +33,7 @@ def jupyter_home(tmp_path_factory):
         spec.joinpath("kernel.json").write_text(json.dumps({
             "argv": [str(BUILD / program), "-f", "{connection_file}"],
             "display_name": name, "language": "rustorch",
+            "env": {"LD_PRELOAD": str(POISON)} if name == "poisoned" else {},
             "interrupt_mode": "signal", "kernel_protocol_version": "5.6.0",
             "metadata": {"supported_encryption": ["curve"]}}))
     saved = dict(os.environ)
@@ -61,5 +65,14 @@ def fresh():
 def double():
     """The kernel over the stand-in, for what a real program should not do."""
     k = Kernel("double")
+    yield k
+    k.close()
+
+
+@pytest.fixture(scope="module")
+def poisoned():
+    """The real kernel, in which a cell can do what faulty native code does."""
+    assert POISON.exists(), "make check builds it"
+    k = Kernel("poisoned")
     yield k
     k.close()

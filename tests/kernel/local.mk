@@ -8,6 +8,13 @@ double_kernel_SOURCES = kernel/main.c %reldir%/double.c
 double_kernel_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
 double_kernel_LDADD = libkernel.la -lpthread
 
+# Faults for the torture tests: preloaded into the kernel.
+check_LTLIBRARIES = poison.la
+poison_la_SOURCES = %reldir%/poison.c
+poison_la_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
+poison_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
+poison_la_LIBADD = -ldl -lpthread
+
 kernel_tests = \
 	%D%/test_connection %D%/test_history %D%/test_hostile %D%/test_outlet \
 	%D%/test_replay %D%/test_sign %D%/test_stream %D%/test_wire
@@ -28,9 +35,18 @@ TESTS += $(kernel_tests)
 %C%_test_wire_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 EXTRA_DIST += \
 	%reldir%/client.py %reldir%/conftest.py %reldir%/dialect.py \
-	%reldir%/session.py %reldir%/test_checkpoints.py %reldir%/test_command.py %reldir%/test_damage.py \
+	%reldir%/interrupts.py %reldir%/session.py %reldir%/torture.py \
+	%reldir%/test_checkpoints.py %reldir%/test_command.py %reldir%/test_damage.py \
 	%reldir%/test_double.py %reldir%/test_execute.py \
 	%reldir%/test_input.py %reldir%/test_install.py %reldir%/test_jkt.py %reldir%/test_language.py \
 	%reldir%/test_lifetime.py %reldir%/test_limits.py %reldir%/test_notebook.py \
 	%reldir%/test_questions.py %reldir%/test_security.py %reldir%/test_sequences.py \
+	%reldir%/test_torture.py \
 	%reldir%/test_wire_abuse.py
+
+# make torture [SEED=1] [SAMPLES=60]: all of tests/kernel/test_torture.py, the
+# table of interrupts, the browser; what was tried, survived, lost.
+torture: all double-kernel poison.la
+	RUSTORCH_BUILDDIR=$(abs_builddir) $(PYTHON) $(srcdir)/tests/kernel/torture.py \
+	  --seed '$(SEED)' --samples '$(SAMPLES)'
+.PHONY: torture

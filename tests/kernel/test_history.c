@@ -118,6 +118,24 @@ CASE(damaged_lines_are_passed_by)
     kernel_history_free(h);
 }
 
+CASE(a_line_cut_by_another_kernel_costs_no_line_of_ours)
+{
+    forget();
+    char path[128];
+    snprintf(path, sizeof path, "%s/history.jsonl", scratch());
+    kernel_history *h = kernel_history_new(scratch());
+    add(h, 1, "before");
+    FILE *f = fopen(path, "a");   /* killed while it wrote */
+    fputs("{\"session\":9,\"line\":1,\"in\":\"cu", f);
+    fclose(f);
+    add(h, 2, "after");
+    kernel_history_free(h);
+    h = kernel_history_new(scratch());
+    CHECK_TEXT(answer(h, "{\"hist_access_type\":\"tail\",\"n\":9}"),
+               "[[1,1,\"before\"],[1,2,\"after\"]]");
+    kernel_history_free(h);
+}
+
 CASE(without_a_disk_the_session_is_remembered_and_said_once)
 {
     kernel_history *h = kernel_history_new("/proc/none/such");
