@@ -31,7 +31,7 @@ typedef struct compute {
     int inputs;            /* asked so far */
     json_t *payload;       /* of the reply being made */
     lang_symbols *symbols; /* those the front knows; NULL: none */
-    volatile uint64_t *place;   /* shared with the front; may be NULL */
+    kernel_shared *shared; /* may be NULL */
     char **lines;          /* texts of earlier cells */
     int nlines;
 } compute;
@@ -338,8 +338,8 @@ static void run_cell(compute *c, json_t *request)
                  count, NULL, &o);
     rt_interrupt_clear();   /* what follows is not the cell any more */
     c->untouched = o.untouched;
-    if (c->place) {
-        c->place[KERNEL_PLACE_ENDED] = (uint64_t)current_cell;
+    if (c->shared) {
+        c->shared->ended = (uint64_t)current_cell;
     }
     if (!json_is_true(json_object_get(request, "silent"))) {
         remember(c, json_string_value(code), json_string_length(code));
@@ -430,7 +430,9 @@ int kernel_compute_main(void)
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     kernel_mark_busy();
     install_signals();
-    if (!kernel_output_start(KERNEL_COMPUTE_LINK, rt_interrupted)) {
+    c.shared = kernel_child_map(KERNEL_COMPUTE_SHARED);
+    if (!kernel_output_start(KERNEL_COMPUTE_LINK, rt_interrupted,
+                             c.shared ? &c.shared->rest : NULL)) {
         dprintf(KERNEL_COMPUTE_CRASH, "no thread to be had\n");
         return 1;
     }
@@ -438,9 +440,8 @@ int kernel_compute_main(void)
         dprintf(KERNEL_COMPUTE_CRASH, "no session: %s\n", err.message);
         return 1;
     }
-    c.place = kernel_child_place(KERNEL_COMPUTE_PLACE);
-    if (c.place) {
-        lang_watch(c.session, &c.place[KERNEL_PLACE_LINE]);
+    if (c.shared) {
+        lang_watch(c.session, &c.shared->line);
     }
     kernel_output_send(KERNEL_LINK_READY, "{}", 2);
     serve(&c);

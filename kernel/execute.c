@@ -126,7 +126,7 @@ void kernel_hand_over(kernel_router *r, kernel_request *q)
     json_decref(o);
     r->begun = r->hung = false;
     r->hung_due = 0;
-    r->child.place[KERNEL_PLACE_LINE] = 0;
+    r->child.shared->line = 0;
     kernel_outbox_add(&r->outbox, KERNEL_LINK_EXECUTE, text, strlen(text));
     kernel_outbox_push(&r->outbox, r->child.link);
     free(text);

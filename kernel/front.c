@@ -3,6 +3,7 @@
  */
 #include "kernel/front.h"
 
+#include "kernel/guard.h"
 #include "kernel/log.h"
 #include "kernel/protocol/heartbeat.h"
 #include "kernel/router.h"
@@ -125,6 +126,7 @@ static bool run(const jp_connection *c, int signals, int parent, jp_error *err)
     jp_heartbeat *heartbeat = jp_heartbeat_start(c, err);
     bool ok = heartbeat != NULL;
     if (ok) {
+        kernel_guard_start(c);
         kernel_router r = {.connection = c,
                            .channels = &channels,
                            .signals = signals,

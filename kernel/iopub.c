@@ -39,6 +39,8 @@ struct kernel_iopub {
     int fd[3];              /* link, stdout, stderr; -1: closed */
     char *parent;           /* of the cell whose output comes */
     bool silent, started, detaching, stopping;
+    uint64_t packets;       /* of text from this process */
+    kernel_note rest;       /* what a dead one had not sent */
 };
 
 /* --- sending -------------------------------------------------------------- */
@@ -147,9 +149,12 @@ static void handle_note(kernel_iopub *io, kernel_note *n)
     case ATTACH:
         memcpy(io->fd, n->fd, sizeof io->fd);
         io->inbox.partial = false;
+        io->packets = 0;
         break;
     case DETACH:
         io->detaching = true;
+        io->rest = *n;
+        n->text = NULL;
         break;
     case STOP:
         io->stopping = true;
@@ -240,6 +245,7 @@ static void handle_link(kernel_iopub *io)
     const kernel_inbox *in = &io->inbox;
     switch (in->kind) {
     case KERNEL_LINK_STREAM:
+        io->packets++;
         if (in->size > 1) {
             show(io, in->data[0] == 2 ? KERNEL_FROM_LINK_ERR
                                       : KERNEL_FROM_LINK_OUT,
@@ -298,6 +304,18 @@ static void read_link(kernel_iopub *io, int turns)
 
 /* --- the thread ----------------------------------------------------------- */
 
+/* Unless the packet had left and only its sender did not live to note that. */
+static void show_rest(kernel_iopub *io)
+{
+    if (io->rest.size > 1 && io->packets <= io->rest.number) {
+        show(io, io->rest.text[0] == 2 ? KERNEL_FROM_LINK_ERR
+                                       : KERNEL_FROM_LINK_OUT,
+             io->rest.text + 1, io->rest.size - 1);
+    }
+    free(io->rest.text);
+    io->rest = (kernel_note){0};
+}
+
 static void detach(kernel_iopub *io)
 {
     io->detaching = false;
@@ -309,6 +327,7 @@ static void detach(kernel_iopub *io)
         empty_pipes(io);
         handle_link(io);
     }
+    show_rest(io);
     empty_pipes(io);
     kernel_stream_finish(&io->stream);
     io->fd[0] = -1;
@@ -438,9 +457,14 @@ void kernel_iopub_attach(kernel_iopub *io, const int fd[3])
     kernel_queue_post(io->in, n);
 }
 
-void kernel_iopub_detach(kernel_iopub *io)
+void kernel_iopub_detach(kernel_iopub *io, const kernel_rest *rest)
 {
-    kernel_queue_post(io->in, (kernel_note){.kind = DETACH});
+    size_t size = rest->size < sizeof rest->text ? rest->size : 0;
+    kernel_queue_post(io->in,
+                      (kernel_note){.kind = DETACH,
+                                    .text = kernel_copy(rest->text, size + 1),
+                                    .size = size + 1,
+                                    .number = rest->sent});
 }
 
 void kernel_iopub_stop(kernel_iopub *io)

@@ -11,6 +11,7 @@
 #define KERNEL_IOPUB_H
 
 #include "kernel/protocol/wire.h"
+#include "kernel/link.h"
 #include "kernel/queue.h"
 
 /* What the router hears of, in its queue. */
@@ -39,7 +40,7 @@ void kernel_iopub_cell(kernel_iopub *io, jp_slice parent, bool silent);
  * the link stays the caller's and must outlive the DRAINED event. */
 void kernel_iopub_attach(kernel_iopub *io, const int fd[3]);
 /* The process is dead: publishes what it still said, then DRAINED. */
-void kernel_iopub_detach(kernel_iopub *io);
+void kernel_iopub_detach(kernel_iopub *io, const kernel_rest *rest);
 /* Publishes what waits, ends the thread and frees. */
 void kernel_iopub_stop(kernel_iopub *io);
 

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*       name          direction and payload */
 #define KERNEL_LINK_KINDS(X)                                                   \
@@ -40,6 +41,16 @@ typedef enum kernel_link_kind {
 
 enum { KERNEL_LINK_PACKET = 32 * 1024, KERNEL_LINK_HEAD = 4,
        KERNEL_LINK_FDS = 3 };
+
+/* Printed text that has not been sent yet, in memory that both processes see:
+ * when the compute process is killed the front finds it there. It is packet
+ * number `sent`, counted from 0; the front may have received that one already
+ * if the process died before it could clear `size`. */
+typedef struct kernel_rest {
+    _Atomic uint64_t sent;
+    _Atomic uint32_t size;            /* of the text; 0: none */
+    char text[KERNEL_LINK_PACKET];    /* the stream's byte, then the text */
+} kernel_rest;
 
 /* Both ends, close-on-exec, with large buffers. */
 bool kernel_link_pair(int fd[2]);

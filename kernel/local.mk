@@ -8,6 +8,7 @@ libkernel_la_SOURCES = \
 	%reldir%/crash.c %reldir%/crash.h \
 	%reldir%/execute.c \
 	%reldir%/front.c %reldir%/front.h \
+	%reldir%/guard.c %reldir%/guard.h \
 	%reldir%/handlers.def \
 	%reldir%/history.c %reldir%/history.h \
 	%reldir%/kernelspec.c %reldir%/kernelspec.h \

@@ -11,23 +11,25 @@
 
 enum { BATCH = KERNEL_LINK_PACKET, GATHER_MS = 1 };
 
-/* One per process, as the link is. text[0] is the stream's byte. */
+/* One per process, as the link is. */
+static kernel_rest own;
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     int link;
     bool (*give_up)(void);
-    char text[BATCH];
-    size_t size;       /* of text, the stream's byte not counted */
+    kernel_rest *rest;
 } out = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 /* The lock is held. */
 static void flush(void)
 {
-    if (out.size) {
-        kernel_link_send(out.link, KERNEL_LINK_STREAM, out.text, out.size + 1,
-                         out.give_up);
-        out.size = 0;
+    if (out.rest->size) {
+        bool sent = kernel_link_send(out.link, KERNEL_LINK_STREAM,
+                                     out.rest->text, out.rest->size + 1,
+                                     out.give_up);
+        out.rest->size = 0;   /* first: sent + 1 without text is nothing */
+        out.rest->sent += sent;
     }
 }
 
@@ -37,7 +39,7 @@ static void *gather(void *unused)
     const struct timespec pause = {0, GATHER_MS * 1000000L};
     pthread_mutex_lock(&out.lock);
     for (;;) {
-        while (!out.size) {
+        while (!out.rest->size) {
             pthread_cond_wait(&out.wake, &out.lock);
         }
         pthread_mutex_unlock(&out.lock);
@@ -70,10 +72,18 @@ static bool start_thread(void)
     return !failure;
 }
 
-bool kernel_output_start(int link, bool (*give_up)(void))
+static void begin(void)
+{
+    out.rest->size = 0;
+    out.rest->sent = 0;
+}
+
+bool kernel_output_start(int link, bool (*give_up)(void), kernel_rest *rest)
 {
     out.link = link;
     out.give_up = give_up;
+    out.rest = rest ? rest : &own;
+    begin();
     return start_thread() && atexit(at_exit) == 0;
 }
 
@@ -82,25 +92,26 @@ bool kernel_output_restart(void)
     /* The thread may have held the lock when the copy was made. */
     pthread_mutex_init(&out.lock, NULL);
     pthread_cond_init(&out.wake, NULL);
-    out.size = 0;
+    begin();
     return start_thread();
 }
 
-/* The lock is held. */
+/* The lock is held. The text is there before its size says so. */
 static void add(int fd, const char *text, size_t size)
 {
-    if (out.size && out.text[0] != fd) {
+    kernel_rest *r = out.rest;
+    if (r->size && r->text[0] != fd) {
         flush();
     }
-    out.text[0] = (char)fd;
+    r->text[0] = (char)fd;
     while (size) {
-        size_t room = BATCH - 1 - out.size;
+        size_t room = BATCH - 1 - r->size;
         size_t part = size < room ? size : room;
-        memcpy(out.text + 1 + out.size, text, part);
-        out.size += part;
+        memcpy(r->text + 1 + r->size, text, part);
+        r->size += (uint32_t)part;
         text += part;
         size -= part;
-        if (out.size == BATCH - 1) {
+        if (r->size == BATCH - 1) {
             flush();
         }
     }
@@ -109,9 +120,9 @@ static void add(int fd, const char *text, size_t size)
 void kernel_output_text(int fd, const char *text, size_t size)
 {
     pthread_mutex_lock(&out.lock);
-    bool first = out.size == 0;
+    bool first = out.rest->size == 0;
     add(fd, text, size);
-    if (out.size && first) {
+    if (out.rest->size && first) {
         pthread_cond_signal(&out.wake);
     }
     pthread_mutex_unlock(&out.lock);
@@ -134,8 +145,8 @@ void kernel_output_last_words(void)
 {
     /* A lock that is held means that somebody is sending that text. Trying is
      * one atomic operation, harmless in a handler; it is never given back. */
-    if (pthread_mutex_trylock(&out.lock) == 0 && out.size) {
-        kernel_link_send(out.link, KERNEL_LINK_STREAM, out.text, out.size + 1,
-                         at_once);
+    if (pthread_mutex_trylock(&out.lock) == 0 && out.rest->size) {
+        kernel_link_send(out.link, KERNEL_LINK_STREAM, out.rest->text,
+                         out.rest->size + 1, at_once);
     }
 }

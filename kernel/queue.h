@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* One note. `text` and `parent` are malloc'ed or NULL and go with it. */
 typedef struct kernel_note {
@@ -18,6 +19,7 @@ typedef struct kernel_note {
     char *parent;    /* JSON of the parent header */
     char *text;      /* JSON content, or whatever `kind` says */
     size_t size;     /* of text */
+    uint64_t number; /* whatever `kind` says */
     struct kernel_note *next;
 } kernel_note;
 

@@ -225,7 +225,7 @@ void kernel_check_child(kernel_router *r)
         r->failures = r->ready ? 0 : r->failures + 1;
     }
     r->dying = true;
-    kernel_iopub_detach(r->io);
+    kernel_iopub_detach(r->io, &r->child.shared->rest);
 }
 
 /* What became of the variables (malloc'ed). */
@@ -259,7 +259,7 @@ static void add_record(json_t *lines, const char *record)
 /* The line that was being executed. */
 static kernel_scene find_scene(const kernel_router *r, const kernel_request *q)
 {
-    uint64_t place = *r->child.place;   /* the dead process's last word */
+    uint64_t place = r->child.shared->line;   /* the dead process's last word */
     int cell = kernel_scene_cell(place);
     if (cell == q->number) {
         const json_t *code = json_object_get(q->content, "code");

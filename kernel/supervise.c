@@ -24,11 +24,11 @@ enum { PIPE_SIZE = 1024 * 1024, FIRST_FREE = 16, RECORD_MAX = 8192, ENDS = 6 };
 
 /* --- what both processes see ---------------------------------------------- */
 
-volatile uint64_t *kernel_child_place(int memory)
+kernel_shared *kernel_child_map(int memory)
 {
-    void *page = mmap(NULL, KERNEL_PLACES * sizeof(uint64_t),
-                      PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
-    return page == MAP_FAILED ? NULL : page;
+    void *pages = mmap(NULL, sizeof(kernel_shared), PROT_READ | PROT_WRITE,
+                       MAP_SHARED, memory, 0);
+    return pages == MAP_FAILED ? NULL : pages;
 }
 
 static void note_program(kernel_child *c)
@@ -47,16 +47,16 @@ bool kernel_child_init(kernel_child *c, jp_error *err)
     *c = (kernel_child){.link = -1, .crash = -1};
     note_program(c);
     c->memory = memfd_create("rustorch", MFD_CLOEXEC);
-    if (c->memory >= 0 && ftruncate(c->memory, KERNEL_PLACES * sizeof(uint64_t)) == 0) {
-        c->place = kernel_child_place(c->memory);
+    if (c->memory >= 0 && ftruncate(c->memory, sizeof(kernel_shared)) == 0) {
+        c->shared = kernel_child_map(c->memory);
     }
-    return c->place || jp_fail(err, "shared memory: %s", strerror(errno));
+    return c->shared || jp_fail(err, "shared memory: %s", strerror(errno));
 }
 
 void kernel_child_dispose(kernel_child *c)
 {
-    if (c->place) {
-        munmap((void *)c->place, KERNEL_PLACES * sizeof *c->place);
+    if (c->shared) {
+        munmap(c->shared, sizeof *c->shared);
     }
     if (c->memory > 0) {
         close(c->memory);
@@ -240,7 +240,7 @@ bool kernel_child_sleeps(const kernel_child *c, kernel_pulse *before)
 
 bool kernel_child_runs(const kernel_child *c, int seq)
 {
-    return c->pid && c->place[KERNEL_PLACE_ENDED] != (uint64_t)seq;
+    return c->pid && c->shared->ended != (uint64_t)seq;
 }
 
 void kernel_child_interrupt(const kernel_child *c, int cell)

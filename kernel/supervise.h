@@ -8,6 +8,7 @@
 #ifndef KERNEL_SUPERVISE_H
 #define KERNEL_SUPERVISE_H
 
+#include "kernel/link.h"
 #include "kernel/protocol/base.h"
 
 #include <stdint.h>
@@ -16,16 +17,20 @@
 
 /* Descriptors the compute process finds open. */
 enum { KERNEL_COMPUTE_LINK = 3, KERNEL_COMPUTE_CRASH = 4,
-       KERNEL_COMPUTE_PLACE = 5 };
-enum { KERNEL_PLACE_LINE, KERNEL_PLACE_ENDED, KERNEL_PLACES };
+       KERNEL_COMPUTE_SHARED = 5 };
+
+/* What both processes see; written by whichever process runs cells. */
+typedef struct kernel_shared {
+    volatile uint64_t line;    /* where the cell is (lang_watch) */
+    volatile uint64_t ended;   /* seq of the last cell whose code has ended */
+    kernel_rest rest;
+} kernel_shared;
 
 typedef struct kernel_child {
     pid_t pid;        /* 0: none */
     int link, crash;  /* ours, open while pid is set and until _close */
-    int memory;       /* holds *place */
-    /* Written by whichever process runs cells: where the cell is (lang_watch),
-     * and the seq of the last one whose code has ended. */
-    volatile uint64_t *place;
+    int memory;       /* holds *shared */
+    kernel_shared *shared;
     char *program;              /* the kernel's file, as it was started */
     struct stat file;
 } kernel_child;
@@ -33,8 +38,8 @@ typedef struct kernel_child {
 /* Before everything else, over zeros; no process yet. */
 bool kernel_child_init(kernel_child *c, jp_error *err);
 void kernel_child_dispose(kernel_child *c);
-/* The page behind descriptor `memory`; NULL when it cannot be had. */
-volatile uint64_t *kernel_child_place(int memory);
+/* What is behind descriptor `memory`; NULL when it cannot be had. */
+kernel_shared *kernel_child_map(int memory);
 
 /* Starts this program again as `--compute`. The read ends of its stdout and
  * stderr go to pipes[1] and pipes[2], the link to pipes[0] too. */

@@ -40,7 +40,7 @@ static struct {
     kernel_queue *queue;
     kernel_iopub *io;
     int link[2];
-    uint64_t place;
+    kernel_shared shared;
 } world;
 
 static void check(bool ok)
@@ -161,7 +161,7 @@ static void begin(kernel_router *r, const jp_connection *connection)
     kernel_checkpoints_init(&r->checkpoints);
     r->child = (kernel_child){.pid = INT_MAX, .link = world.link[0],
                               .crash = -1, .memory = -1,
-                              .place = &world.place};
+                              .shared = &world.shared};
     r->ready = true;
 }
 

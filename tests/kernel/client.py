@@ -163,17 +163,24 @@ def name_of(pid):
         return ""
 
 
-def family(pid):
-    """The process's children and theirs."""
-    found = []
-    for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+def parents():
+    """{process: its parent}. (The kernel's own lists of children may leave some
+    out while others end.)"""
+    found = {}
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
         try:
-            children = [int(p) for p in path.read_text().split()]
+            found[int(path.parent.name)] = int(path.read_text().rsplit(")", 1)[1].split()[1])
         except OSError:
             continue
-        for child in children:
-            found += [child, *family(child)]
     return found
+
+
+def family(pid):
+    """The process's children and theirs."""
+    known, found = parents(), [pid]
+    for one in found:
+        found += [child for child, parent in known.items() if parent == one]
+    return found[1:]
 
 
 def alive(pid):

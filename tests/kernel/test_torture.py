@@ -31,7 +31,7 @@ CAUSES = {
     "null": "SIGSEGV, an invalid memory access", "wild": "SIGSEGV, an invalid memory access",
     "jump": "SIGSEGV, an invalid memory access", "thread": "SIGSEGV, an invalid memory access",
     "stack": "the stack overflowed", "heap": "SIGABRT", "abort": "SIGABRT",
-    "exit": "it exited with status 3", "float": "SIGFPE",
+    "exit": "it exited with status 3", "quit": "it exited with status 0", "float": "SIGFPE",
     "instruction": "SIGILL",
 }
 
@@ -260,7 +260,7 @@ def test_kills_of_the_front_leave_no_process_no_socket_and_a_whole_history(
     for i in range(some(6, 200)):
         mark = f"RUSTORCH_ROUND={uuid.uuid4().hex}"
         monkeypatch.setenv(*mark.split("="))
-        options = {}
+        options = dict(transport="ipc", ip=str(tmp_path / f"s{i}")) if i % 2 else {}
         with case("SIGKILL of the front"):
             kernel = Kernel("rustorch", **options)
             try:
