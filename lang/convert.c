@@ -251,20 +251,34 @@ static rt_status to_tensor(lang__value *out, lang__value v, rt_error *err)
 
 /* --- lists ------------------------------------------------------------------------ */
 
+typedef struct gathering {
+    lang_list *list;
+    rt_status status;
+    rt_error *err;
+} gathering;
+
 static bool collect_parameter(void *ctx, const char *name, rt_tensor *t)
 {
-    return lang__list_add(ctx, LANG__TENSOR_VALUE(t), NULL) == RT_OK;
+    gathering *g = ctx;
+    g->status = lang__list_add(g->list, LANG__TENSOR_VALUE(t), g->err);
+    return g->status == RT_OK;
 }
 
 static rt_status parameters_of(lang__value *out, rt_module *m, rt_error *err)
 {
-    lang_list *l;
-    rt_status status = lang__list_new(&l, LANG__TYPE(LANG_TENSOR), 0, err);
-    if (status)
-        return status;
-    rt_module_each_parameter(m, false, collect_parameter, l);
-    *out = LANG__LIST_VALUE(l);
-    return RT_OK;
+    gathering g = {.err = err};
+    g.status = lang__list_new(&g.list, LANG__TYPE(LANG_TENSOR), 0, err);
+    if (g.status)
+        return g.status;
+    bool exact = rt_module_each_parameter(m, false, collect_parameter, &g);
+    if (!g.status && !exact)
+        g.status = rt_fail(err, RT_E_MEMORY, "parameters: no memory");
+    lang__value list = LANG__LIST_VALUE(g.list);
+    if (g.status)
+        lang__release(&list);
+    else
+        *out = list;
+    return g.status;
 }
 
 /* A 1-d tensor's elements, or the rows of another. */

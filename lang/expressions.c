@@ -26,9 +26,10 @@ static bool plain_constant(lang__emitter *e, const lang__constant *c,
     case LANG__NONE: *out = LANG__VOID_VALUE; return true;
     case LANG_STRING:
         *out = LANG__STRING_VALUE(NULL);
-        if (lang__string_new(&out->s, c->s, strlen(c->s), e->err))
-            lang__compile_fail(e, RT_E_MEMORY, "compiler: no memory");
-        return !e->status;
+        if (!lang__string_new(&out->s, c->s, strlen(c->s), e->err))
+            return true;
+        lang__compile_fail(e, RT_E_MEMORY, "compiler: no memory");
+        return false;
     default: return false;
     }
 }

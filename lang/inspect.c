@@ -80,6 +80,8 @@ static void signature(page *p, const lang__signature *s)
     char *text = lang__signature_text(s);
     if (text)
         code(p, text);
+    else
+        p->failed = true;
     rt_free(text);
 }
 
@@ -268,28 +270,36 @@ static bool write_page(lang_bundle *out, const page *p)
                            false, NULL) == RT_OK;
 }
 
-bool lang_inspect(const lang_symbols *t, const char *source, size_t size,
-                  int cursor, int detail, lang_bundle *out)
+rt_status lang__inspect(const lang_symbols *t, const char *source, size_t size,
+                        int cursor, int detail, lang_bundle *out)
 {
     lang__place place;
     page p = {0};
     lang__source *whole = NULL;
-    bool found = false;
+    rt_status status = RT_E_MEMORY;
     memset(out, 0, sizeof *out);
     if (lang__place_init(&place, t, source, size, cursor) &&
         lang__source_new(&whole, source, size, 0, NULL, NULL) == RT_OK) {
         const char *word = word_at(&place.arena, whole, place.cursor);
-        found = word[0] && help(&p, &place, word, detail);
+        bool found = word[0] && help(&p, &place, word, detail);
         if (!found && place.call)
             found = help(&p, &place, place.call, detail);
-        if (found && !write_page(out, &p)) {
-            lang_bundle_dispose(out);
-            found = false;
-        }
+        bool whole_page = found && write_page(out, &p);
+        status = place.arena.failed || (found && !whole_page) ? RT_E_MEMORY
+                 : found                                      ? RT_OK
+                                                              : RT_E_NAME;
     }
+    if (status)
+        lang_bundle_dispose(out);
     rt_free(p.plain);
     rt_free(p.markdown);
     lang__source_release(whole);
     lang__place_free(&place);
-    return found;
+    return status;
+}
+
+bool lang_inspect(const lang_symbols *t, const char *source, size_t size,
+                  int cursor, int detail, lang_bundle *out)
+{
+    return lang__inspect(t, source, size, cursor, detail, out) == RT_OK;
 }

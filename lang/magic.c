@@ -3,6 +3,7 @@
 #include "lang/session.h"
 
 #include "lang/format.h"
+#include "lang/place.h"
 #include "lang/show.h"
 #include "lang/suggest.h"
 
@@ -19,11 +20,16 @@ typedef struct magic_call {
     rt_error *err;
 } magic_call;
 
-static void say(lang_session *s, lang__writer *w)
+/* Prints what was written, all of it or nothing. */
+static rt_status say(magic_call *m, lang__writer *w)
 {
-    if (w->data)
-        lang__print(s, 1, w->data, w->size);
+    rt_status status =
+        w->failed ? rt_fail(m->err, RT_E_MEMORY, "no memory for what it prints")
+                  : RT_OK;
+    if (!status && w->data)
+        lang__print(m->s, 1, w->data, w->size);
     lang__writer_dispose(w);
+    return status;
 }
 
 /* --- time ------------------------------------------------------------------- */
@@ -97,13 +103,12 @@ static rt_status magic_TIME(magic_call *m)
     lang__write(&w, "Wall time: ");
     write_time(&w, seconds);
     lang__write_char(&w, '\n');
-    say(m->s, &w);
-    return RT_OK;
+    return say(m, &w);
 }
 
 enum { REPEATS = 5 };
 
-static void report_runs(magic_call *m, const double *runs, int64_t loops)
+static rt_status report_runs(magic_call *m, const double *runs, int64_t loops)
 {
     lang__writer w = {0};
     double mean = 0, spread = 0;
@@ -117,7 +122,7 @@ static void report_runs(magic_call *m, const double *runs, int64_t loops)
     lang__write_format(&w, " per loop (mean \xC2\xB1 std. dev. of %d runs, "
                        "%lld loop%s each)\n", REPEATS, (long long)loops,
                        loops == 1 ? "" : "s");
-    say(m->s, &w);
+    return say(m, &w);
 }
 
 /* Loops so many times that a run takes about a tenth of a second. */
@@ -141,9 +146,7 @@ static rt_status magic_TIMEIT(magic_call *m)
     lang__cell_close(&t.cell);
     lang__release(&m->s->result);
     m->s->has_result = false;
-    if (!status)
-        report_runs(m, runs, loops);
-    return status;
+    return status ? status : report_runs(m, runs, loops);
 }
 
 /* --- the session ------------------------------------------------------------ */
@@ -161,6 +164,7 @@ static void write_kind(lang__writer *w, const lang__global *g)
     char *signature = lang__signature_text(
         g->routine ? g->routine->signature : &g->klass->module->signature);
     lang__write(w, signature ? signature : g->name);
+    w->failed |= !signature;
     rt_free(signature);
 }
 
@@ -181,7 +185,7 @@ static void write_preview(lang__writer *w, const lang__global *g)
     } else if (v.kind == LANG_MODULE && v.m) {
         lang__write(w, rt_module_name(v.m));
     } else {
-        lang__write_value(w, v, true, NULL);
+        w->failed |= lang__write_value(w, v, true, NULL) == RT_E_MEMORY;
     }
     if (!w->data)
         return;
@@ -218,8 +222,7 @@ static rt_status magic_WHO(magic_call *m)
     }
     if (!shown)
         lang__write(&w, "no variables or functions yet\n");
-    say(m->s, &w);
-    return RT_OK;
+    return say(m, &w);
 }
 
 static rt_status magic_RESET(magic_call *m)
@@ -269,8 +272,7 @@ static rt_status magic_THREADS(magic_call *m)
     }
     lang__write_format(&w, "%d thread%s\n", rt_num_threads(),
                        rt_num_threads() == 1 ? "" : "s");
-    say(m->s, &w);
-    return RT_OK;
+    return say(m, &w);
 }
 
 /* --- files and history -------------------------------------------------------- */
@@ -345,8 +347,7 @@ static rt_status magic_HISTORY(magic_call *m)
     int first = wanted && wanted < n ? n - (int)wanted : 0;
     for (int i = first; i < n; i++)
         lang__write_format(&w, "%4d: %s\n", i + 1, earlier(m, i));
-    say(m->s, &w);
-    return RT_OK;
+    return say(m, &w);
 }
 
 /* "file", "file 2" or "file 1-5" */
@@ -434,8 +435,7 @@ static rt_status magic_LSMAGIC(magic_call *m)
     for (int i = 0; i < MAGICS; i++)
         lang__write_format(&w, "%%%-11s %-18s %s\n", magics[i].name,
                            magics[i].arguments, magics[i].doc);
-    say(m->s, &w);
-    return RT_OK;
+    return say(m, &w);
 }
 
 /* --- name? -------------------------------------------------------------------- */
@@ -445,13 +445,16 @@ static rt_status help(lang_session *s, const lang__stmt *st, rt_error *err)
     const char *name = st->u.magic.name;
     lang_bundle b = {0};
     lang_symbols *symbols = lang_session_symbols(s);
-    bool known = symbols &&
-                 lang_inspect(symbols, name, strlen(name),
-                              lang__utf8_count(name, strlen(name)),
-                              st->u.magic.detail, &b);
+    rt_status status =
+        symbols ? lang__inspect(symbols, name, strlen(name),
+                                lang__utf8_count(name, strlen(name)),
+                                st->u.magic.detail, &b)
+                : RT_E_MEMORY;
     lang_symbols_free(symbols);
-    if (!known)
-        return rt_fail(err, RT_E_NAME, "nothing is known about %s", name);
+    if (status == RT_E_NAME)
+        return rt_fail(err, status, "nothing is known about %s", name);
+    if (status)
+        return rt_fail(err, status, "help on %s: no memory", name);
     if (s->host.page) {
         s->host.page(s->host.ctx, &b);
     } else {

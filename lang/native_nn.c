@@ -24,25 +24,35 @@ NATIVE(PARAMETERS)
         c->out, c->a[0], LANG__LIST_OF(LANG_TENSOR), c->err);
 }
 
+typedef struct gathered {
+    lang_list *list;
+    bool whole;
+} gathered;
+
 static bool add_name(void *ctx, const char *name, rt_tensor *t)
 {
+    gathered *n = ctx;
     lang__value v = LANG__STRING_VALUE(NULL);
-    bool ok = !lang__string_new(&v.s, name, strlen(name), NULL) &&
-              !lang__list_add(ctx, v, NULL);
+    n->whole = !lang__string_new(&v.s, name, strlen(name), NULL) &&
+               !lang__list_add(n->list, v, NULL);
     lang__release(&v);
-    return ok;
+    return n->whole;
 }
 
 NATIVE(NAMES)
 {
-    lang_list *l = NULL;
+    gathered n = {NULL, true};
     rt_status status = lang__need_module(c, 0);
     if (!status)
-        status = lang__list_new(&l, LANG__TYPE(LANG_STRING), 0, c->err);
+        status = lang__list_new(&n.list, LANG__TYPE(LANG_STRING), 0, c->err);
     if (status)
         return status;
-    rt_module_each_parameter(c->a[0].m, false, add_name, l);
-    *c->out = LANG__LIST_VALUE(l);
+    bool exact = rt_module_each_parameter(c->a[0].m, false, add_name, &n);
+    if (!exact || !n.whole) {
+        lang__list_release(n.list);
+        return rt_fail(c->err, RT_E_MEMORY, "names: no memory");
+    }
+    *c->out = LANG__LIST_VALUE(n.list);
     return RT_OK;
 }
 

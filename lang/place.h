@@ -43,4 +43,9 @@ bool lang__place_variable(lang__place *p, const char *name, lang__type *out);
 /* "float[]" read back; LANG__ANY for what is no type. */
 lang__type lang__type_parse(const char *text);
 
+/* lang_inspect, with the reason when there is nothing: RT_E_NAME (nothing is
+ * known) or RT_E_MEMORY. */
+rt_status lang__inspect(const lang_symbols *t, const char *source, size_t size,
+                        int cursor, int detail, lang_bundle *out);
+
 #endif

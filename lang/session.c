@@ -408,8 +408,10 @@ static void execute(lang_session *s, lang__source *source, bool expression,
     out->untouched = status || lang__keeps_session(cell.program, cell.routine);
     if (!status)
         run_cell(s, &cell, out, err);
-    else if (!out->failure.text)
+    else if (!out->failure.text) {
+        lang__failure_dispose(&out->failure);   /* drawn in part */
         fail_at_run(s, &out->failure, err);
+    }
     lang__cell_close(&cell);
     s->running = false;
 }

@@ -105,8 +105,9 @@ void rt_memory_empty_cache(void);
 /* The most that may be taken from the system, cached blocks included; what
  * would need more finds no memory. 0: no limit but the machine's. */
 void rt_memory_set_limit(int64_t bytes);
-/* Tests: the n-th allocation from now on fails (and only it); 0: none does. */
-void rt_memory_fail_after(int64_t n);
+/* Tests: the n-th allocation from now on fails (and only it); 0: none does.
+ * How many were still to come before the one asked for last; 0: it failed. */
+int64_t rt_memory_fail_after(int64_t n);
 
 /* --- process-wide settings ---------------------------------------------- */
 
@@ -579,13 +580,14 @@ rt_module *rt_module_slot_child(const rt_module *m, int i);
 bool rt_module_slot_persistent(const rt_module *m, int i);  /* buffers */
 
 /* Walks the tree depth first; `prefix` is "fc1.weight". Parameters shared by
- * two modules come once unless `duplicates`. The visitor returns false to stop. */
+ * two modules come once unless `duplicates`. The visitor returns false to stop.
+ * False when memory ran out: names may have been cut, shared ones come twice. */
 typedef bool (*rt_visit_tensor)(void *ctx, const char *name, rt_tensor *t);
 typedef bool (*rt_visit_module)(void *ctx, const char *name, rt_module *m);
-void rt_module_each_parameter(rt_module *m, bool duplicates,
+bool rt_module_each_parameter(rt_module *m, bool duplicates,
                               rt_visit_tensor visit, void *ctx);
-void rt_module_each_buffer(rt_module *m, rt_visit_tensor visit, void *ctx);
-void rt_module_each_module(rt_module *m, rt_visit_module visit, void *ctx);
+bool rt_module_each_buffer(rt_module *m, rt_visit_tensor visit, void *ctx);
+bool rt_module_each_module(rt_module *m, rt_visit_module visit, void *ctx);
 int64_t rt_module_parameter_count(rt_module *m, bool trainable_only);
 void rt_module_zero_grad(rt_module *m, bool set_to_none);
 rt_status rt_module_repr(char **out, rt_module *m, rt_error *err);

@@ -10,6 +10,7 @@ include tests/unit/local.mk
 include tests/lang/local.mk
 include tests/bench/local.mk
 include tests/fuzz/local.mk
+include tests/oom/local.mk
 EXTRA_DIST += \
 	%reldir%/python/conftest.py \
 	%reldir%/python/samples.py \

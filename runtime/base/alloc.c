@@ -512,7 +512,8 @@ void rt_memory_empty_cache(void)
     }
 }
 
-void rt_memory_fail_after(int64_t n)
+int64_t rt_memory_fail_after(int64_t n)
 {
-    atomic_store(&fail_after, n);
+    int64_t left = atomic_exchange(&fail_after, n);
+    return left > 0 ? left : 0;
 }

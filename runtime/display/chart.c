@@ -56,6 +56,7 @@ static void tick(frame *f, const rt__scale *s, double v, bool vertical)
         label(f, x, f->top + f->height + 17, "middle",
               name.data ? name.data : "", "");
     }
+    f->out->failed |= name.failed;
     rt__text_dispose(&name);
 }
 
@@ -86,6 +87,7 @@ static void axes(frame *f)
         double y = f->top + f->height / 2;
         rt__text_format(&turn, " transform=\"rotate(-90 12 %.1f)\"", y);
         label(f, 12, y, "middle", f->o->ylabel, turn.data ? turn.data : "");
+        f->out->failed |= turn.failed;
         rt__text_dispose(&turn);
     }
 }
@@ -280,6 +282,7 @@ static void text_rows(rt__text *text, char grid[ROWS][COLUMNS],
         row_label(&name, y, r);
         rt__text_format(text, "%10s |%.*s\n", name.data ? name.data : "",
                         COLUMNS, grid[r]);
+        text->failed |= name.failed;
         rt__text_dispose(&name);
     }
 }

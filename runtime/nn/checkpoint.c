@@ -82,8 +82,8 @@ static bool add_module(void *ctx, const char *path, rt_module *m)
 
 static rt_status collect(leaves *l, rt_module *m, rt_error *err)
 {
-    rt_module_each_module(m, add_module, l);
-    return l->failed ? rt_fail(err, RT_E_MEMORY, "state: no memory") : RT_OK;
+    bool exact = rt_module_each_module(m, add_module, l);
+    return l->failed || !exact ? rt_fail(err, RT_E_MEMORY, "state: no memory") : RT_OK;
 }
 
 /* --- writing the architecture ----------------------------------------------------------- */
@@ -581,6 +581,9 @@ static rt_status read_architecture(rt_module **out, const char *text,
                      "of your program, '%.64s'", path, r.hosts);
         rt_error_help(err, "make the model, then load its weights: "
                       "model.load_state_dict(...)");
+    }
+    if (!st && pairs.failed) {
+        st = rt_fail(err, RT_E_MEMORY, "%s: no memory", path);
     }
     st = st ? st : tie(m, &pairs, path, err);
     if (!st) {

@@ -47,8 +47,8 @@ void rt_tensor_file_dispose(rt_tensor_file *f)
 
 static rt_status file_error(rt_error *err, const char *doing, const char *path)
 {
-    return rt_fail(err, RT_E_FILE, "cannot %s '%s': %s", doing, path,
-                   strerror(errno));
+    return rt_fail(err, errno == ENOMEM ? RT_E_MEMORY : RT_E_FILE,
+                   "cannot %s '%s': %s", doing, path, strerror(errno));
 }
 
 /* --- reading the description ----------------------------------------------------- */

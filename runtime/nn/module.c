@@ -317,6 +317,7 @@ rt_tensor *rt__module_tensor(rt_module *m, const char *name)
 typedef struct seen {
     const void **keys;
     size_t room, count;
+    bool failed;             /* nobody can tell any more what is new */
 } seen;
 
 static bool seen_insert(const void **keys, size_t room, const void *p)
@@ -354,7 +355,8 @@ static bool seen_grow(seen *s)
 /* Whether p is new. */
 static bool seen_add(seen *s, const void *p)
 {
-    if (2 * (s->count + 1) > s->room && !seen_grow(s)) {
+    if (s->failed || (2 * (s->count + 1) > s->room && !seen_grow(s))) {
+        s->failed = true;
         return true;
     }
     if (!seen_insert(s->keys, s->room, p)) {
@@ -438,31 +440,33 @@ static bool walk_module(walk *w, rt_module *m)
     return true;
 }
 
-static void walk_run(walk *w, rt_module *m)
+static bool walk_run(walk *w, rt_module *m)
 {
     walk_module(w, m);
+    bool exact = !w->path.failed && !w->seen.failed;
     rt__text_dispose(&w->path);
     rt_free(w->seen.keys);
+    return exact;
 }
 
-void rt_module_each_parameter(rt_module *m, bool duplicates,
+bool rt_module_each_parameter(rt_module *m, bool duplicates,
                               rt_visit_tensor visit, void *ctx)
 {
     walk w = {.kind = RT_SLOT_PARAMETER, .duplicates = duplicates,
               .tensor = visit, .ctx = ctx};
-    walk_run(&w, m);
+    return walk_run(&w, m);
 }
 
-void rt_module_each_buffer(rt_module *m, rt_visit_tensor visit, void *ctx)
+bool rt_module_each_buffer(rt_module *m, rt_visit_tensor visit, void *ctx)
 {
     walk w = {.kind = RT_SLOT_BUFFER, .tensor = visit, .ctx = ctx};
-    walk_run(&w, m);
+    return walk_run(&w, m);
 }
 
-void rt_module_each_module(rt_module *m, rt_visit_module visit, void *ctx)
+bool rt_module_each_module(rt_module *m, rt_visit_module visit, void *ctx)
 {
     walk w = {.kind = RT_SLOT_CHILD, .module = visit, .ctx = ctx};
-    walk_run(&w, m);
+    return walk_run(&w, m);
 }
 
 typedef struct counting {
