@@ -238,4 +238,93 @@ CASE(threads_and_instruction_sets_never_show_in_a_sum)
     rt_release(x);
 }
 
+/* Sums along dimension 1 of [outer][length][inner] for one and three threads. */
+static void check_columns(rt_dtype dtype, int64_t outer, int64_t length,
+                          int64_t inner)
+{
+    rt_tensor *x = noise(dtype, SHAPE(outer, length, inner), 23), *s[2];
+    for (int k = 0; k < 2; k++) {
+        rt_set_num_threads(1 + 2 * k);
+        s[k] = CALL(sum, 2, T(x), INTS(1));
+    }
+    CHECK(memcmp(s[0]->data, s[1]->data,
+                 (size_t)s[0]->numel * rt_dtype_size(dtype)) == 0);
+    double worst = 0;
+    for (int64_t i = 0; i < s[0]->numel; i++) {
+        int64_t first = i / inner * inner * length + i % inner;
+        double want = 0;
+        for (int64_t k = 0; k < length; k++) {
+            want += at(x, first + k * inner);
+        }
+        worst = fmax(worst, fabs(at(s[0], i) - want));
+    }
+    CHECK_NEAR(worst, 0, 1e-6 * sqrt((double)length) + 3e-6);
+    rt_set_num_threads(0);
+    DROP(x, s[0], s[1]);
+}
+
+CASE(columns_of_all_lengths_and_widths_add_up)
+{
+    FOR_BOTH(simd) {
+        check_columns(RT_FLOAT32, 1, 1000, 1000);
+        check_columns(RT_FLOAT32, 2, 65, 1025);
+        check_columns(RT_FLOAT32, 3, 64, 2049);
+        check_columns(RT_FLOAT32, 1, 20000, 17);
+        check_columns(RT_FLOAT32, 5, 1, 100);
+        check_columns(RT_FLOAT64, 2, 131, 33);
+    }
+    rt_set_simd_enabled(true);
+    rt_tensor *none = tensor(RT_FLOAT32, SHAPE(0, 20), VALUES(0));
+    rt_tensor *s = CALL(sum, 2, T(none), INTS(0));
+    CHECK(s->numel == 20 && at(s, 0) == 0 && at(s, 19) == 0);
+    DROP(none, s);
+}
+
+CASE(rows_summed_together_have_the_bits_of_each_alone)
+{
+    enum { ROWS = 5 };
+    static const int64_t widths[] = {0, 1, 15, 16, 63, 64, 65, 130, 1000, 1024};
+    rt_tensor *x = noise(RT_FLOAT32, SHAPE(ROWS, RT_SHORT_ROW), 29);
+    const float *data = (const float *)(const void *)x->data;
+    rt__sum first[ROWS], s[ROWS], alone;
+    for (size_t k = 0; k < sizeof widths / sizeof *widths; k++) {
+        for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+            int64_t n = widths[k];
+            rt__reduce_tables[isa]->sums(data, ROWS, n, s);
+            for (int i = 0; i < ROWS; i++) {
+                rt__reduce_tables[isa]->row[RT_RED_sum][RT_FLOAT32](
+                    data + i * n, n, 0, &alone);
+                CHECK(s[i].f == alone.f);
+                first[i] = isa == 0 ? s[i] : first[i];
+                CHECK(s[i].f == first[i].f);
+            }
+        }
+    }
+    DROP(x);
+}
+
+CASE(an_extreme_or_a_nan_is_found_wherever_it_stands)
+{
+    enum { N = 203 };
+    float x[N];
+    rt__sum s;
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        for (int at = 0; at < N; at++) {
+            for (int i = 0; i < N; i++) {
+                x[i] = (float)(i * 37 % 101) - 50;
+            }
+            x[at] = 70;
+            x[N - 1] = 70;
+            rt__reduce_tables[isa]->row[RT_RED_largest][RT_FLOAT32](x, N, 0, &s);
+            CHECK(s.j == at && s.f == 70);
+            x[at] = -INFINITY;
+            rt__reduce_tables[isa]->row[RT_RED_smallest][RT_FLOAT32](x, N, 0, &s);
+            CHECK(s.j == at && s.f == -INFINITY);
+            x[at] = NAN;
+            rt__reduce_tables[isa]->row[RT_RED_largest][RT_FLOAT32](x, N, 0, &s);
+            CHECK(s.j == at && isnan(s.f));
+        }
+    }
+}
+
 UNIT_MAIN

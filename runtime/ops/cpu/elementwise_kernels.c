@@ -3,7 +3,7 @@
  */
 #include "runtime/ops/cpu/isa.h"
 #include "runtime/ops/cpu/vec_trig.h"
-#include "runtime/ops/cpu/wide_math.h"
+#include "runtime/ops/cpu/wide_rows.h"
 
 #include <limits.h>
 

@@ -117,6 +117,13 @@ static void run_blocks(void *ctx, int64_t begin, int64_t end)
     pass *p = ctx;
     const rt__rows *r = &p->rows;
     int64_t size = (int64_t)rt_dtype_size(r->dtype);
+    if (p->kind == RT_RED_sum && r->dtype == RT_FLOAT32 &&
+        r->length <= RT_SHORT_ROW) {
+        RT_ISA_TABLE(reduce)->sums((const float *)(const void *)r->data +
+                                       begin * r->length,
+                                   end - begin, r->length, p->sums + begin);
+        return;
+    }
     for (int64_t i = begin; i < end; i++) {
         int64_t row = i / p->blocks, from = i % p->blocks * BLOCK;
         int64_t n = r->length - from < BLOCK ? r->length - from : BLOCK;
@@ -206,7 +213,9 @@ static void store(rt__call *c, int k, const pass *p,
     bool floats = rt_dtype_is_floating(p->rows.dtype);
     for (int64_t i = 0; i < p->rows.outer; i++) {
         const rt__sum *s = &p->sums[i];
-        if (floats) {
+        if (floats && !f && d == RT_FLOAT32) {
+            ((float *)(void *)out->data)[i] = (float)s->f;
+        } else if (floats) {
             double v = f ? f(s->f, (double)p->rows.length, c) : s->f;
             rt__store_float(d, out->data + i * size, v);
         } else {
@@ -243,35 +252,107 @@ static rt_status reduce(rt__call *c, rt__row_reduction kind, rt_dtype dtype,
 
 /* --- sums ---------------------------------------------------------------- */
 
+/* Columns are added in float64 from sums of ROW_RUN rows in the element type:
+ * those are written in the order of the elements, then joined. */
+#define ROW_RUN 64
+
 typedef struct column_job {
     const rt__rows *rows;
     rt_tensor *out;
     double scale;
     int64_t bands;        /* of RT_COLUMNS columns */
+    int64_t runs;         /* of ROW_RUN rows */
+    char *sums;           /* [outer][runs][inner]; NULL: one run is all */
 } column_job;
 
-static void sum_bands(void *ctx, int64_t begin, int64_t end)
+/* Where a band begins, and how wide it is. */
+static int64_t band_of(const column_job *j, int64_t i, int *width)
+{
+    int64_t from = i % j->bands * RT_COLUMNS, left = j->rows->inner - from;
+    *width = left < RT_COLUMNS ? (int)left : RT_COLUMNS;
+    return from;
+}
+
+/* Sums of a band to the result. */
+static void join_band(const column_job *j, int64_t outer, int64_t from,
+                      int width, const char *sums)
+{
+    const rt__rows *r = j->rows;
+    rt_dtype d = (rt_dtype)j->out->dtype;
+    int64_t size = (int64_t)rt_dtype_size(r->dtype);
+    int64_t to = (int64_t)rt_dtype_size(d);
+    double total[RT_COLUMNS] = {0};
+    for (int64_t i = 0; i < j->runs && !rt__stops_at(i | (ROW_RUN - 1));
+         i += ROW_RUN) {
+        int64_t n = j->runs - i < ROW_RUN ? j->runs - i : ROW_RUN;
+        RT_ISA_TABLE(reduce)->column_join[r->dtype](
+            total, sums + i * r->inner * size, n, r->inner, width);
+    }
+    for (int w = 0; w < width; w++) {
+        total[w] *= j->scale;
+    }
+    RT_ISA_TABLE(convert)->fn[RT_FLOAT64][d](
+        j->out->data + (outer * r->inner + from) * to, to, (char *)total, 8,
+        width);
+}
+
+static void sum_runs(void *ctx, int64_t begin, int64_t end)
 {
     const column_job *j = ctx;
     const rt__rows *r = j->rows;
     int64_t size = (int64_t)rt_dtype_size(r->dtype);
-    rt_dtype d = (rt_dtype)j->out->dtype;
+    double one[RT_COLUMNS];
     for (int64_t i = begin; i < end; i++) {
-        int64_t outer = i / j->bands, from = i % j->bands * RT_COLUMNS;
-        int64_t width = r->inner - from < RT_COLUMNS ? r->inner - from
-                                                     : RT_COLUMNS;
-        double total[RT_COLUMNS];
+        int width;
+        int64_t from = band_of(j, i, &width), run = i / j->bands;
+        int64_t outer = run / j->runs, row = run % j->runs * ROW_RUN;
+        int64_t rows = r->length - row < ROW_RUN ? r->length - row : ROW_RUN;
+        char *sums = j->sums ? j->sums + (run * r->inner + from) * size
+                             : (char *)one;
         RT_ISA_TABLE(reduce)->column_sum[r->dtype](
-            r->data + (outer * r->length * r->inner + from) * size, r->length,
-            r->inner, (int)width, total);
-        char *to = j->out->data + (outer * r->inner + from) *
-                                      (int64_t)rt_dtype_size(d);
-        for (int64_t w = 0; w < width; w++) {
-            total[w] *= j->scale;
+            r->data + ((outer * r->length + row) * r->inner + from) * size,
+            rows, r->inner, width, sums);
+        if (!j->sums) {
+            join_band(j, outer, from, width, sums);
         }
-        RT_ISA_TABLE(convert)->fn[RT_FLOAT64][d](
-            to, (int64_t)rt_dtype_size(d), (char *)total, 8, width);
     }
+}
+
+static void join_runs(void *ctx, int64_t begin, int64_t end)
+{
+    const column_job *j = ctx;
+    const rt__rows *r = j->rows;
+    int64_t size = (int64_t)rt_dtype_size(r->dtype);
+    for (int64_t i = begin; i < end; i++) {
+        int width;
+        int64_t from = band_of(j, i, &width), outer = i / j->bands;
+        join_band(j, outer, from, width,
+                  j->sums + (outer * j->runs * r->inner + from) * size);
+    }
+}
+
+static rt_status run_columns(column_job *j, const char *name, rt_error *err)
+{
+    const rt__rows *r = j->rows;
+    j->bands = (r->inner + RT_COLUMNS - 1) / RT_COLUMNS;
+    j->runs = r->length > ROW_RUN ? (r->length + ROW_RUN - 1) / ROW_RUN : 1;
+    int64_t pieces = r->outer * j->runs, width = r->inner / j->bands + 1;
+    if (j->runs > 1) {
+        j->sums = rt_alloc((size_t)(pieces * r->inner) *
+                           rt_dtype_size(r->dtype));
+        if (!j->sums) {
+            return rt_fail(err, RT_E_MEMORY, "%s: not enough memory", name);
+        }
+    }
+    int64_t rows = r->length < ROW_RUN ? r->length : ROW_RUN;
+    bool whole = rt__parallel(pieces * j->bands, BLOCK / (rows * width + 1) + 1,
+                              sum_runs, j);
+    if (whole && j->sums) {
+        whole = rt__parallel(r->outer * j->bands,
+                             BLOCK / (j->runs * width + 1) + 1, join_runs, j);
+    }
+    rt_free(j->sums);
+    return whole ? RT_OK : rt__interrupted(name, err);
 }
 
 /* Floats summed over dimensions that are not the last: column by column.
@@ -291,13 +372,9 @@ static rt_status sum_columns(rt__call *c, rt_dtype dtype, bool mean, bool *done)
                     c->err);
     if (s == RT_OK) {
         *done = true;
-        column_job j = {&rows, c->r[0].t,
-                        mean ? 1 / (double)rows.length : 1,
-                        (rows.inner + RT_COLUMNS - 1) / RT_COLUMNS};
-        int64_t grain = BLOCK / (rows.length * RT_COLUMNS + 1) + 1;
-        if (!rt__parallel(rows.outer * j.bands, grain, sum_bands, &j)) {
-            s = rt__interrupted(c->name, c->err);
-        }
+        column_job j = {.rows = &rows, .out = c->r[0].t,
+                        .scale = mean ? 1 / (double)rows.length : 1};
+        s = run_columns(&j, c->name, c->err);
     }
     rt_release(rows.owned);
     return s;

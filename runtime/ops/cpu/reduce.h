@@ -26,15 +26,22 @@ typedef enum rt__row_reduction {
     RT_RED_COUNT
 } rt__row_reduction;
 
-#define RT_COLUMNS 256     /* most columns a column kernel takes at once */
+#define RT_SHORT_ROW 1024  /* elements: rows this short are summed together */
+#define RT_COLUMNS 1024    /* most columns a column kernel takes at once */
 
 typedef struct rt__reduce_table {
     void (*row[RT_RED_COUNT][RT_DTYPE_COUNT])(const void *row, int64_t n,
                                               double m, rt__sum *s);
-    /* Sums `width` columns of `rows` elements, `stride` elements apart. */
+    /* s[i].f becomes the sum of row i, the same bits that row[RT_RED_sum] gives;
+     * n <= RT_SHORT_ROW. */
+    void (*sums)(const float *x, int64_t rows, int64_t n, rt__sum *s);
+    /* Sums `width` columns of `rows` elements, `stride` elements apart, in
+     * their own type; join adds such sums to a total. */
     void (*column_sum[RT_DTYPE_COUNT])(const void *x, int64_t rows,
-                                       int64_t stride, int width,
-                                       double *total);
+                                       int64_t stride, int width, void *sums);
+    void (*column_join[RT_DTYPE_COUNT])(double *total, const void *sums,
+                                        int64_t rows, int64_t stride,
+                                        int width);
 } rt__reduce_table;
 RT_ISA_FAMILY(rt__reduce_table, reduce);
 

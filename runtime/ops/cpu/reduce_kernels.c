@@ -74,6 +74,43 @@ WIDE_SUM(absolutes_f32, 0, w_abs(v))
 WIDE_SUM(deviations_f32, m, v - m)
 WIDE_SUM(exponentials_f32, -INFINITY, w_exp(v - m))
 
+/* sum_f32 of `count` rows side by side: while one waits for its last additions,
+ * the others go on. */
+V_INLINE void sum_together(const float *x, int64_t n, rt__sum *s, int count)
+{
+    enum { MOST = 2 };
+    wide sum[MOST][WIDE_PARTS];
+    int64_t i = 0;
+#define EACH_ROW _Pragma("GCC unroll 2") for (int r = 0; r < count; r++)
+    EACH_ROW { EACH_PART { sum[r][j] = w_all(0); } }
+    for (; i + WIDE_LANES <= n; i += WIDE_LANES) {
+        EACH_ROW
+        {
+            EACH_PART { sum[r][j] += w_load(x + r * n + i + j * WIDE); }
+        }
+    }
+    if (i < n) {
+        EACH_PART
+        {
+            int64_t at = i + j * WIDE, left = n - at;
+            EACH_ROW { sum[r][j] += w_load_part(x + r * n + at, left, 0); }
+        }
+    }
+    EACH_ROW { s[r].f = w_join_wide(sum[r]); }
+#undef EACH_ROW
+}
+
+static void sums(const float *x, int64_t rows, int64_t n, rt__sum *s)
+{
+    int64_t i = 0;
+    for (; WIDE == 16 && i + 2 <= rows; i += 2, x += 2 * n) {
+        sum_together(x, n, s + i, 2);
+    }
+    for (; i < rows; i++, x += n) {
+        sum_together(x, n, s + i, 1);
+    }
+}
+
 #define INT_SUM(id, T, expr)                                                   \
     static void id(const void *row, int64_t n, double p, rt__sum *s)           \
     {                                                                          \
@@ -170,6 +207,14 @@ BEST(smallest_i32, int32_t, i, <)
 BEST(smallest_i64, int64_t, i, <)
 BEST(smallest_f64, double, f, <)
 
+/* Whether x[0 .. WIDE_LANES) has `best`. */
+V_INLINE int holds(const float *x, float best)
+{
+    w_mask found = w_equal(w_load(x), w_all(best));
+    EACH_PART { found |= w_equal(w_load(x + j * WIDE), w_all(best)); }
+    return w_any(found);
+}
+
 /* The first place of `best` in a row that holds it; of a NaN when it is one. */
 static int64_t place_of(const float *x, int64_t n, float best)
 {
@@ -180,7 +225,10 @@ static int64_t place_of(const float *x, int64_t n, float best)
         }
         return i;
     }
-    while (i + WIDE <= n && !w_any_equal(w_load(x + i), w_all(best))) {
+    while (i + WIDE_LANES <= n && !holds(x + i, best)) {
+        i += WIDE_LANES;
+    }
+    while (i + WIDE <= n && !w_any(w_equal(w_load(x + i), w_all(best)))) {
         i += WIDE;
     }
     while (x[i] != best) {
@@ -190,23 +238,31 @@ static int64_t place_of(const float *x, int64_t n, float best)
 }
 
 /* The extreme of the numbers, unless a NaN turned up on the way. */
+#define EACH_PAIR                                                              \
+    _Pragma("GCC unroll 8") for (int j = 0; j < WIDE_PARTS; j += 2)
 #define WIDE_BEST(id, worst, PICK, JOIN)                                       \
     static void id(const void *row, int64_t n, double p, rt__sum *s)           \
     {                                                                          \
         const float *x = row;                                                  \
-        wide best[WIDE_PARTS];                                                 \
-        wide_int odd = {0};                                                    \
+        wide best[WIDE_PARTS], v[WIDE_PARTS];                                  \
+        w_mask odd = w_equal(w_all(0), w_all(1));                              \
         s->j = -1;                                                             \
         if (n == 0) {                                                          \
             return;                                                            \
         }                                                                      \
         EACH_PART { best[j] = w_all(worst); }                                  \
-        WIDE_ROW(x, n, worst, best[j] = PICK(v, best[j]); odd |= v != v);      \
-        float found = JOIN(best);                                              \
-        for (int k = 0; k < WIDE; k++) {                                       \
-            found = odd[k] ? NAN : found;                                      \
+        int64_t i = 0;                                                         \
+        for (; i + WIDE_LANES <= n; i += WIDE_LANES) {                         \
+            EACH_PART { v[j] = w_load(x + i + j * WIDE); }                     \
+            EACH_PART { best[j] = PICK(v[j], best[j]); }                       \
+            EACH_PAIR { odd |= w_either_nan(v[j], v[j + 1]); }                 \
         }                                                                      \
-        s->j = place_of(x, n, found);                                          \
+        for (; i < n; i += WIDE) {                                             \
+            v[0] = w_load_part(x + i, n - i, worst);                           \
+            best[0] = PICK(v[0], best[0]);                                     \
+            odd |= w_either_nan(v[0], v[0]);                                   \
+        }                                                                      \
+        s->j = place_of(x, n, w_any(odd) ? NAN : JOIN(best));                  \
         s->f = (double)x[s->j];                                                \
     }
 WIDE_BEST(largest_f32, -INFINITY, w_max, w_join_max)
@@ -214,33 +270,45 @@ WIDE_BEST(smallest_f32, INFINITY, w_min, w_join_min)
 
 /* --- columns ------------------------------------------------------------- */
 
-#define ROW_RUN 64     /* rows added in the element type before float64 */
-
 #define COLUMN_SUM(id, T)                                                      \
     static void id(const void *first, int64_t rows, int64_t stride, int width, \
-                   double *total)                                              \
+                   void *sums)                                                 \
     {                                                                          \
         const T *x = first;                                                    \
-        for (int w = 0; w < width; w++) {                                      \
-            total[w] = 0;                                                      \
-        }                                                                      \
-        for (int64_t start = 0; start < rows; start += ROW_RUN) {              \
-            T part[RT_COLUMNS] = {0};                                          \
-            int64_t end = start + ROW_RUN < rows ? start + ROW_RUN : rows;     \
-            for (int64_t r = start; r < end; r++) {                            \
-                const T *line = x + r * stride;                                \
-                RT_VECTORISE                                                   \
-                for (int w = 0; w < width; w++) {                              \
-                    part[w] += line[w];                                        \
-                }                                                              \
-            }                                                                  \
+        T *sum = sums;                                                         \
+        int64_t r = 0;                                                         \
+        memset(sum, 0, (size_t)width * sizeof *sum);                           \
+        for (; r + 4 <= rows; r += 4, x += 4 * stride) {                       \
+            const T *b = x + stride, *c = b + stride, *d = c + stride;         \
+            RT_VECTORISE                                                       \
             for (int w = 0; w < width; w++) {                                  \
-                total[w] += (double)part[w];                                   \
+                sum[w] = (((sum[w] + x[w]) + b[w]) + c[w]) + d[w];             \
+            }                                                                  \
+        }                                                                      \
+        for (; r < rows; r++, x += stride) {                                   \
+            RT_VECTORISE                                                       \
+            for (int w = 0; w < width; w++) {                                  \
+                sum[w] += x[w];                                                \
             }                                                                  \
         }                                                                      \
     }
 COLUMN_SUM(column_sum_f32, float)
 COLUMN_SUM(column_sum_f64, double)
+
+#define COLUMN_JOIN(id, T)                                                     \
+    static void id(double *total, const void *first, int64_t rows,             \
+                   int64_t stride, int width)                                  \
+    {                                                                          \
+        const T *x = first;                                                    \
+        for (int64_t r = 0; r < rows; r++, x += stride) {                      \
+            RT_VECTORISE                                                       \
+            for (int w = 0; w < width; w++) {                                  \
+                total[w] += (double)x[w];                                      \
+            }                                                                  \
+        }                                                                      \
+    }
+COLUMN_JOIN(column_join_f32, float)
+COLUMN_JOIN(column_join_f64, double)
 
 /* --- the table ----------------------------------------------------------- */
 
@@ -264,5 +332,7 @@ const rt__reduce_table RT_ISA_NAME(reduce) = {
         [RT_RED_exponentials] = {FLOATS(exponentials)},
         [RT_RED_powers] = {FLOATS(powers)},
     },
+    .sums = sums,
     .column_sum = {FLOATS(column_sum)},
+    .column_join = {FLOATS(column_join)},
 };

@@ -100,17 +100,41 @@ V_INLINE wide w_min(wide a, wide b)
 #endif
 }
 
-/* Whether any lane of a equals b's. */
-V_INLINE int w_any_equal(wide a, wide b)
+/* What a comparison finds, lane by lane; masks of one kind may be joined by |. */
+#if defined(__AVX512F__)
+typedef unsigned w_mask;
+#else
+typedef wide_int w_mask;
+#endif
+
+V_INLINE w_mask w_equal(wide a, wide b)
 {
 #if defined(__AVX512F__)
-    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_EQ_OQ) != 0;
-#elif defined(__AVX2__)
-    return _mm256_movemask_ps(
-               _mm256_cmp_ps((__m256)a, (__m256)b, _CMP_EQ_OQ)) != 0;
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_EQ_OQ);
 #else
-    wide_int same = a == b;
-    return (same[0] | same[1] | same[2] | same[3]) != 0;
+    return a == b;
+#endif
+}
+
+V_INLINE w_mask w_either_nan(wide a, wide b)
+{
+#if defined(__AVX512F__)
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_UNORD_Q);
+#elif defined(__AVX2__)
+    return (w_mask)_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_UNORD_Q);
+#else
+    return (a != a) | (b != b);
+#endif
+}
+
+V_INLINE int w_any(w_mask m)
+{
+#if defined(__AVX512F__)
+    return m != 0;
+#elif defined(__AVX2__)
+    return _mm256_movemask_ps((__m256)m) != 0;
+#else
+    return (m[0] | m[1] | m[2] | m[3]) != 0;
 #endif
 }
 
@@ -181,33 +205,38 @@ WIDE_JOIN(w_join_sum, W_ADD, W_ADD)
 WIDE_JOIN(w_join_max, w_max, W_LARGER)
 WIDE_JOIN(w_join_min, w_min, W_SMALLER)
 
-/* The lanes added in float64. */
+/* The lanes added: down to 16 of them as they are, those in float64. */
 V_INLINE double w_join_wide(const wide *parts)
 {
-    float lane[WIDE_LANES];
-    double sum[8] = {0};
-    EACH_PART { w_store(lane + j * WIDE, parts[j]); }
-    for (int i = 0; i < WIDE_LANES; i += 8) {
-        for (int k = 0; k < 8; k++) {
-            sum[k] += (double)lane[i + k];
+    wide p[WIDE_PARTS];
+    EACH_PART { p[j] = parts[j]; }
+    _Pragma("GCC unroll 4")
+    for (int half = WIDE_PARTS / 2; half * WIDE >= 16; half /= 2) {
+        _Pragma("GCC unroll 8")
+        for (int j = 0; j < half; j++) {
+            p[j] += p[j + half];
         }
+    }
+#if defined(__AVX512F__)
+    __m512 v = (__m512)p[0];
+    __m512d d = _mm512_cvtps_pd(_mm512_castps512_ps256(v)) +
+                _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1));
+    __m256d h = _mm512_castpd512_pd256(d) + _mm512_extractf64x4_pd(d, 1);
+    __m128d q = _mm256_castpd256_pd128(h) + _mm256_extractf128_pd(h, 1);
+    return q[0] + q[1];
+#else
+    float lane[16];
+    double sum[8];
+    _Pragma("GCC unroll 4")
+    for (int j = 0; j < 16 / WIDE; j++) {
+        w_store(lane + j * WIDE, p[j]);
+    }
+    for (int k = 0; k < 8; k++) {
+        sum[k] = (double)lane[k] + (double)lane[k + 8];
     }
     return ((sum[0] + sum[4]) + (sum[2] + sum[6])) +
            ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+#endif
 }
-
-/* The whole vectors of a row, then its end through masks; x may be out. */
-#define WIDE_MAP(out, x, n, expr)                                              \
-    do {                                                                       \
-        int64_t at_ = 0;                                                       \
-        for (; at_ + WIDE <= (n); at_ += WIDE) {                               \
-            wide v = w_load((x) + at_);                                        \
-            w_store((out) + at_, expr);                                        \
-        }                                                                      \
-        if (at_ < (n)) {                                                       \
-            wide v = w_load_part((x) + at_, (n) - at_, 0);                     \
-            w_store_part((out) + at_, (n) - at_, expr);                        \
-        }                                                                      \
-    } while (0)
 
 #endif

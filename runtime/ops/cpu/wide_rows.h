@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Dense rows of floats on explicit vectors: what softmax, its gradients and
+ * Dense rows of floats on explicit vectors: what maps, softmax, its gradients and
  * the losses share.
  */
 #ifndef RT_OPS_CPU_WIDE_ROWS_H
@@ -26,6 +26,20 @@
                                      (n) - at_ - j * WIDE, fill);              \
                 body;                                                          \
             }                                                                  \
+        }                                                                      \
+    } while (0)
+
+/* The whole vectors of a row, then its end through masks; x may be out. */
+#define WIDE_MAP(out, x, n, expr)                                              \
+    do {                                                                       \
+        int64_t at_ = 0;                                                       \
+        for (; at_ + WIDE <= (n); at_ += WIDE) {                               \
+            wide v = w_load((x) + at_);                                        \
+            w_store((out) + at_, expr);                                        \
+        }                                                                      \
+        if (at_ < (n)) {                                                       \
+            wide v = w_load_part((x) + at_, (n) - at_, 0);                     \
+            w_store_part((out) + at_, (n) - at_, expr);                        \
         }                                                                      \
     } while (0)
 
