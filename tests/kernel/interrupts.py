@@ -190,7 +190,8 @@ def install(folder, build):
         spec = folder / "jupyter" / "kernels" / name
         spec.mkdir(parents=True)
         spec.joinpath("kernel.json").write_text(json.dumps({
-            "argv": argv, "display_name": name, "language": name, "interrupt_mode": "signal"}))
+            "argv": argv, "display_name": "RusTorch" if name == "rustorch" else name,
+            "language": name, "interrupt_mode": "signal"}))
     os.environ.update(JUPYTER_PATH=str(folder / "jupyter"), JUPYTER_RUNTIME_DIR=str(folder / "run"),
                       XDG_DATA_HOME=str(folder / "data"), IPYTHONDIR=str(folder / "ipython"))
 

@@ -2,6 +2,9 @@
 """RusTorch in a real JupyterLab, as a person sees it."""
 import contextlib
 import os
+import pathlib
+import signal
+import time
 
 import nbformat
 import pytest
@@ -125,3 +128,41 @@ def test_an_interrupt_keeps_the_variables(lab, browser):
     cells[2].click()
     browser.switch_to.active_element.send_keys(Keys.SHIFT, Keys.ENTER)
     wait_until(lambda: "kept 42" in outputs(browser), 20, "the variable after the interrupt")
+
+
+def computing(folder):
+    """The processes that run cells, of the kernels that this server has started."""
+    found = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process.joinpath("comm").read_text() == "rt-compute\n"
+                    and str(folder).encode() in process.joinpath("environ").read_bytes()):
+                found.append(int(process.name))
+    return found
+
+
+def press(browser, index, *keys):
+    browser.find_elements(By.CSS_SELECTOR, ".jp-Notebook .jp-CodeCell .cm-content")[index].click()
+    browser.switch_to.active_element.send_keys(*keys)
+
+
+def test_a_crash_is_an_error_and_keeps_the_variables(lab, browser):
+    _, folder = lab
+    before = computing(folder)
+    notebook_with(folder, "crash.ipynb", "int kept = 41;",
+                  "kept = 1; printf(\"on the way\\n\"); while (1) { }",
+                  "printf(\"kept %d\\n\", kept + 1);")
+    open_notebook(lab, browser, "crash.ipynb")
+    press(browser, 0, Keys.SHIFT, Keys.ENTER)
+    browser.switch_to.active_element.send_keys(Keys.SHIFT, Keys.ENTER)
+    wait_until(lambda: "on the way" in outputs(browser), 20, "a running cell")
+    ours = [pid for pid in computing(folder) if pid not in before]
+    assert len(ours) == 1
+    os.kill(ours[0], signal.SIGSEGV)
+    wait_until(lambda: "ComputeProcessDied" in outputs(browser), 20, "the crash as an error")
+    assert "as they were before this cell" in outputs(browser)
+    press(browser, 2, Keys.SHIFT, Keys.ENTER)
+    wait_until(lambda: "kept 42" in outputs(browser), 20, "the variable after the crash")
+    time.sleep(1)       # a dialog about a dead kernel would be there by now
+    assert texts(browser, ".jp-Dialog") == []
+    keep_picture(browser, "lab-crash")

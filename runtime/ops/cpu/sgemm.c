@@ -112,7 +112,7 @@ static void multiply_piece(const block *d, int64_t piece)
     int64_t i1 = within(i0 + d->rows, 0, d->a_panels);
     int64_t j1 = within(j0 + d->columns, 0, d->b_panels);
     int mr = d->t->mr, nr = d->t->nr;
-    for (int64_t j = j0; j < j1; j++) {
+    for (int64_t j = j0; j < j1 && !rt_interrupted(); j++) {
         int w = (int)within(d->n - j * nr, 0, nr);
         for (int64_t i = i0; i < i1; i++) {
             int h = (int)within(d->m - i * mr, 0, mr);

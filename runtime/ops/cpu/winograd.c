@@ -325,7 +325,7 @@ static void sums(void *ctx, int64_t begin, int64_t end)
         float *b = d->b + x * across * nr * wide;
         d->g->pack(a, mr, d->m + x * d->k * wide, wide, 1, d->k, wide);
         d->g->pack(b, nr, d->x + x * d->c * wide, wide, 1, d->c, wide);
-        for (int64_t j = 0; j < across; j++) {
+        for (int64_t j = 0; j < across && !rt_interrupted(); j++) {
             int64_t w = d->c - j * nr < nr ? d->c - j * nr : nr;
             for (int64_t i = 0; i < d->panels; i++) {
                 int64_t h = d->k - i * mr < mr ? d->k - i * mr : mr;
