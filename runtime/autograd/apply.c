@@ -329,15 +329,48 @@ static rt_status into_slot(rt_tensor **out, rt__ew ew, rt_tensor *g,
     return s;
 }
 
-static rt_status plain_mul(rt_node *n, rt_tensor *g, const bool *needs,
-                           rt_tensor **out, rt_error *err)
+/* The sum that waits where slot i's gradient goes, if that can be added to it
+ * in its memory. */
+static rt_tensor *waiting_sum(const rt__run *run, const rt_node *n, int i,
+                              const rt_tensor *g)
+{
+    const rt__edge *edge = &n->edges[i];
+    const rt__task *t = edge->node->task;
+    rt_tensor *sum = t && t->run == run ? t->grads[edge->output] : NULL;
+    return sum && sole_owner(sum) && rt__is_pair(sum, g) ? sum : NULL;
+}
+
+#define FEW_BYTES 1024        /* of a product that needs no tensor */
+
+/* Slot i's gradient g * t: added at once to what came for it before, where it
+ * is small, so that a parameter used many times costs no tensor each time. */
+static rt_status product_into(const rt__run *run, rt_node *n, int i,
+                              rt_tensor *g, const rt_tensor *t, bool last,
+                              rt_tensor **out, rt_error *err)
+{
+    static const rt__params none;
+    _Alignas(64) char product[FEW_BYTES];
+    rt_tensor *sum = (size_t)g->numel * rt_dtype_size((rt_dtype)g->dtype)
+                         <= FEW_BYTES ? waiting_sum(run, n, i, g) : NULL;
+    if (!sum) {
+        return into_slot(&out[i], RT_EW_mul, g, t, last, err);
+    }
+    void *d[] = {product, g->data, t->data};
+    RT_ISA_TABLE(elementwise)->fn[RT_EW_mul][g->dtype](d, g->numel, &none);
+    void *s[] = {sum->data, sum->data, product};
+    RT_ISA_TABLE(elementwise)->fn[RT_EW_add][g->dtype](s, g->numel, &none);
+    return RT_OK;
+}
+
+static rt_status plain_mul(rt__run *run, rt_node *n, rt_tensor *g,
+                           const bool *needs, rt_tensor **out)
 {
     rt_status s = RT_OK;
     if (needs[1]) {
-        s = into_slot(&out[1], RT_EW_mul, g, n->args[0].t, !needs[0], err);
+        s = product_into(run, n, 1, g, n->args[0].t, !needs[0], out, run->err);
     }
     if (needs[0] && s == RT_OK) {
-        s = into_slot(&out[0], RT_EW_mul, g, n->args[1].t, true, err);
+        s = product_into(run, n, 0, g, n->args[1].t, true, out, run->err);
     }
     return s;
 }
@@ -378,7 +411,7 @@ static bool apply_plain(rt__run *run, rt_node *n, rt_tensor *g,
         return true;
     }
     if (n->op->id == RT_OP_mul) {
-        *s = plain_mul(n, g, needs, out, run->err);
+        *s = plain_mul(run, n, g, needs, out);
     } else if (n->op->id == RT_OP_sub) {
         *s = plain_sub(g, needs, out, run->err);
     } else {

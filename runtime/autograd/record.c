@@ -343,7 +343,7 @@ typedef struct plain_plan {
     const rt_signature *sig;
     rt_tensor *out;
     uint32_t saves;
-    int nsaved;
+    int nsaved, nlodged;      /* those that are not saved as they are */
 } plain_plan;
 
 static inline size_t plain_bytes(const plain_plan *p, int n, int ndim)
@@ -351,7 +351,8 @@ static inline size_t plain_bytes(const plain_plan *p, int n, int ndim)
     return sizeof(rt_node)
            + (sizeof(rt__edge) + sizeof(rt__like)) * (size_t)n
            + sizeof(rt_value) * (size_t)p->sig->nparams
-           + (sizeof(rt__saved) + lodger_bytes(ndim)) * (size_t)p->nsaved
+           + sizeof(rt__saved) * (size_t)p->nsaved
+           + lodger_bytes(ndim) * (size_t)p->nlodged
            + sizeof(int64_t) * (size_t)ndim;
 }
 
@@ -450,6 +451,10 @@ rt_status rt__record_plain(const rt_op *op, rt_tensor *const *in, int n,
     }
     p.sig = rt__op_signature(op);
     p.nsaved = __builtin_popcount(p.saves & ~(RT_D | RT_SAVE_STRIDES));
+    p.nlodged = p.nsaved;
+    for (int i = 0; i < n; i++) {
+        p.nlodged -= (p.saves & RT_SAVE_ARG(i)) && saved_as_is(in[i]);
+    }
     rt_node *node = p.sig ? plain_node(&p, op, n) : NULL;
     if (!node) {
         return rt_fail(err, RT_E_MEMORY, "%s: no memory to record it",

@@ -96,6 +96,53 @@ CASE(results_and_gradients_are_those_of_the_long_way)
     }
 }
 
+/* y = x; n times y = y * b; the gradients of sum(y * y). */
+static void power_gradients(rt_tensor *x, rt_tensor *b, int n, rt_tensor **out)
+{
+    rt_tensor *y = rt_retain(x);
+    for (int i = 0; i <= n; i++) {
+        rt_tensor *next = result(2, y, i < n ? b : y);
+        rt_release(y);
+        y = next;
+    }
+    rt_tensor *seed = NULL, *inputs[] = {x, b};
+    CHECK_OK(rt_tensor_new(&seed, (rt_dtype)y->dtype, y->ndim, y->shape, &err),
+             err);
+    for (int64_t i = 0; i < seed->numel; i++) {
+        rt__store_float((rt_dtype)seed->dtype,
+                        seed->data + i * (int64_t)rt_dtype_size(
+                                             (rt_dtype)seed->dtype), 0.5);
+    }
+    CHECK_OK(rt_gradients(out, &y, &seed, 1, inputs, 2, false, false, false,
+                          &err), err);
+    rt_release(seed);
+    rt_release(y);
+}
+
+CASE(a_factor_used_many_times_gets_the_same_sum)
+{
+    static const int64_t sizes[] = {1, 10, 255, 256, 257, 5000};
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        rt_tensor *x = noise(RT_FLOAT32, SHAPE(sizes[k]), 1);
+        rt_tensor *b = noise(RT_FLOAT32, SHAPE(sizes[k]), 2);
+        rt_tensor *far[] = {apart(x), apart(b)}, *near_grads[2], *far_grads[2];
+        rt_tensor *all[] = {x, b, far[0], far[1]};
+        for (int i = 0; i < 4; i++) {
+            CHECK_OK(rt_set_requires_grad(all[i], true, &err), err);
+        }
+        power_gradients(x, b, 7, near_grads);
+        power_gradients(far[0], far[1], 7, far_grads);
+        for (int i = 0; i < 2; i++) {
+            check_same(2, "gradient", near_grads[i], far_grads[i]);
+            rt_release(near_grads[i]);
+            rt_release(far_grads[i]);
+        }
+        for (int i = 0; i < 4; i++) {
+            rt_release(all[i]);
+        }
+    }
+}
+
 CASE(odd_numbers_come_out_as_on_the_long_way)
 {
     const double odd[] = {NAN, INFINITY, -INFINITY, 0.0, -0.0, 1e-42, -1e-42,
