@@ -27,9 +27,10 @@ typedef struct kernel_checkpoints {
     bool off;
     int most;            /* kept */
     int64_t budget;      /* bytes that all may hold beyond the session's */
+    int64_t limit;       /* bytes of tensors from which on none is made */
 } kernel_checkpoints;
 
-/* Three checkpoints, a quarter of the memory. */
+/* Three checkpoints, a quarter of the memory, 512 MiB of tensors. */
 void kernel_checkpoints_init(kernel_checkpoints *c);
 /* Takes over the link. One of the same cell is replaced; past the cap the
  * oldest goes. */

@@ -20,7 +20,7 @@
     X(EXECUTE)     /* > {seq, count, code, silent, allow_stdin, ...} */        \
     X(HISTORY)     /* > the text of an earlier cell */                         \
     X(INPUT_REPLY) /* > {value, number} */                                     \
-    X(CHECKPOINT)  /* > {cell, seq}: keep a twin of the session as it is */    \
+    X(CHECKPOINT)  /* > {cell, seq, limit}: keep a twin of the session */      \
     X(TAKE_OVER)   /* > {front}, stdout, stderr, crash: to a twin */           \
     X(READY)       /* < {} once the session stands */                          \
     X(BEGIN)       /* < {} when a cell starts to run */                        \

@@ -105,6 +105,10 @@ static bool set(kernel_router *r, const char *word)
                read_number(word + 7, 1, LONG_MAX >> 20, &n)) {
         c->budget = (int64_t)n << 20;
         kernel_trim_checkpoints(r);
+    } else if (strncmp(word, "tensors=", 8) == 0 &&
+               read_number(word + 8, 1, LONG_MAX >> 20, &n)) {
+        c->limit = (int64_t)n << 20;
+        kernel_keep_checkpoint(r);
     } else {
         return false;
     }
@@ -121,7 +125,8 @@ static void magic_checkpoints(kernel_router *r, kernel_request *q,
         if (!set(r, word)) {
             fail(r, q, "ArgumentError",
                  kernel_format("%%checkpoints: \"%s\" is unknown, expected on, "
-                               "off, count=N (1 to %d) or memory=MiB", word,
+                               "off, count=N (1 to %d), memory=MiB or "
+                               "tensors=MiB", word,
                                KERNEL_CHECKPOINTS_MOST));
             return;
         }

@@ -8,6 +8,7 @@
 #include "kernel/text.h"
 #include "kernel/twin.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,14 +32,15 @@ void kernel_keep_checkpoint(kernel_router *r)
 
 void kernel_ask_checkpoint(kernel_router *r)
 {
-    char text[64];
+    char text[96];
     bool wanted = r->wanted && !r->checkpoints.off && r->child.pid;
     r->wanted = false;
     if (!wanted) {
         return;
     }
-    int n = snprintf(text, sizeof text, "{\"cell\":%d,\"seq\":%d}",
-                     r->done_cell, r->done_seq);
+    int n = snprintf(text, sizeof text,
+                     "{\"cell\":%d,\"seq\":%d,\"limit\":%" PRId64 "}",
+                     r->done_cell, r->done_seq, r->checkpoints.limit);
     r->making = true;
     kernel_outbox_add(&r->outbox, KERNEL_LINK_CHECKPOINT, text, (size_t)n);
     kernel_outbox_push(&r->outbox, r->child.link);
@@ -100,10 +102,12 @@ static void tell_large(kernel_router *r, int64_t bytes)
     char now[KERNEL_SIZE_TEXT], limit[KERNEL_SIZE_TEXT];
     if (!r->told_large) {
         kernel_size_text(now, bytes);
-        kernel_size_text(limit, KERNEL_TWIN_LIMIT);
+        kernel_size_text(limit, r->checkpoints.limit);
         set_notice(r, kernel_format("note: tensors take %s: above %s no "
                                     "checkpoints are made, for they would slow "
-                                    "every cell down.\n", now, limit));
+                                    "every cell down (%%checkpoints "
+                                    "tensors=MiB changes that).\n", now,
+                                    limit));
     }
     r->told_large = true;
 }

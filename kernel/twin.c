@@ -175,13 +175,14 @@ static void answer_failure(json_t *request)
     }
 }
 
-/* Beyond this much in tensors a twin costs more than it is worth by default:
- * the next cell's first write to each page copies it, and huge pages split. */
+/* Beyond some size of tensors a twin costs more than it is worth: the next
+ * cell's first write to each page copies it, and huge pages split. */
 static bool too_large(json_t *request)
 {
     rt_memory_stats stats;
     rt_memory_read_stats(&stats);
-    if (stats.allocated <= KERNEL_TWIN_LIMIT) {
+    if (stats.allocated <=
+        json_integer_value(json_object_get(request, "limit"))) {
         return false;
     }
     json_object_set_new(request, "skipped", json_integer(stats.allocated));

@@ -15,11 +15,9 @@
 
 #include <jansson.h>
 
-/* Bytes of tensors from which on no twin is made. */
-#define KERNEL_TWIN_LIMIT ((int64_t)512 << 20)
-
 /* Makes a twin of this process and answers on the link with TWIN; `request`
- * is echoed in the answer. True in the twin, once it has taken over: its
+ * is echoed in the answer. None is made when tensors take more than the
+ * `limit` of the request. True in the twin, once it has taken over: its
  * descriptors are in place and its link is KERNEL_COMPUTE_LINK. */
 bool kernel_twin_make(json_t *request);
 

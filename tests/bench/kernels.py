@@ -20,6 +20,7 @@ SETTLE = 0.05    # seconds between turns: PyTorch's threads spin for some millis
 PRINT = {"rustorch": 'for (int i = 0; i < 20000; i++) { printf("line %d\\n", i); }',
          "python3": "for i in range(20000): print('line', i)"}
 EMPTY = {"rustorch": "1;", "python3": "1;"}
+CHANGE = "changes = changes + 1;"   # a cell that a checkpoint follows; others change nothing
 # What cells compute, against the same loop in ipykernel with PyTorch: name, repetitions, and per
 # kernel what makes the operands and what is timed.
 CELLS = (
@@ -56,11 +57,14 @@ class Kernel:
         self.idle_kb = self.memory_kb()
 
     def run(self, code):
-        """Microseconds from the request to the idle status."""
+        """Microseconds from the request to the idle status; `printed` is the last text it gave."""
         begin = time.perf_counter()
         request = self.client.execute(code)
+        self.printed = ""
         while True:
             msg = self.client.get_iopub_msg(timeout=120)
+            if msg["msg_type"] == "stream":
+                self.printed = msg["content"]["text"]
             if (msg["parent_header"].get("msg_id") == request
                     and msg["content"].get("execution_state") == "idle"):
                 break
@@ -154,36 +158,54 @@ def p50(kernel, code, cells=40):
     return statistics.median(kernel.run(code) for _ in range(cells))
 
 
+def made_in(kernel):
+    """Milliseconds that making the newest checkpoint took the compute process."""
+    time.sleep(SETTLE)
+    kernel.run("%checkpoints")
+    rows = [line for line in kernel.printed.splitlines() if line.endswith(" ms")]
+    return float(rows[-1].split()[-2])
+
+
 def checkpoint_cost(kernel, rounds=5):
     """Microseconds that checkpoints add to a small cell, from the next cell's reply on: medians
-    with and without them, in turns."""
-    with_them, without = [], []
+    with and without them, in turns; the second median; milliseconds to make one."""
+    with_them, without, making = [], [], []
     for _ in range(rounds):
         kernel.run("%checkpoints on")
-        with_them.append(p50(kernel, EMPTY["rustorch"]))
+        with_them.append(p50(kernel, CHANGE))
+        making.append(made_in(kernel))
         kernel.run("%checkpoints off")
-        without.append(p50(kernel, EMPTY["rustorch"]))
+        without.append(p50(kernel, CHANGE))
     kernel.run("%checkpoints on")
-    return statistics.median(with_them) - statistics.median(without), statistics.median(without)
+    alone = statistics.median(without)
+    return statistics.median(with_them) - alone, alone, statistics.median(making)
+
+
+def show_checkpoint_cost(kernel, gib):
+    cost, without, making = checkpoint_cost(kernel)
+    print(f"  checkpoint beside {gib} GiB of tensors: made in {making:.2f} ms; adds {cost:.0f} us to "
+          f"cells that follow each other at once, beside {without:.0f} us")
 
 
 def checkpoint_rows(_, tuned, rounds=7):
-    """Cells that follow each other at once, so that what a checkpoint takes after a cell's end
-    shows in the next one; and the checkpoint's own part of it, at 0 and 1 GiB."""
+    """Cells beside 1 GiB of tensors; and what a checkpoint costs at 0, 1 and 4 GiB, also to cells
+    that follow each other at once, so that what is left to do after a cell shows in the next."""
     kernels = pair(tuned)
-    costs = [checkpoint_cost(kernels["rustorch"])]
-    kernels["rustorch"].run("List<Tensor> kept = [];"
-                            "for (int i = 0; i < 16; i++) { kept.append(ones(16777216)); }")
-    kernels["python3"].run("kept = [torch.ones(16777216) for _ in range(16)]")
-    costs.append(checkpoint_cost(kernels["rustorch"]))
+    ours, theirs = kernels["rustorch"], kernels["python3"]
+    ours.run("%checkpoints tensors=8192")
+    ours.run("int changes = 0; List<Tensor> kept = [];")
+    show_checkpoint_cost(ours, 0)
+    more = "for (int i = 0; i < %d; i++) { kept.append(ones(16777216)); }"
+    ours.run(more % 16)
+    theirs.run("kept = [torch.ones(16777216) for _ in range(16)]")
+    show_checkpoint_cost(ours, 1)
     found = {name: [] for name in kernels}
     for i in range(rounds):
         for name in KERNELS if i % 2 == 0 else reversed(KERNELS):
             time.sleep(SETTLE)
             found[name].append(p50(kernels[name], EMPTY[name]))
-    for size, (cost, without) in zip(("0", "1 GiB"), costs):
-        print(f"  checkpoint after each cell, {size} of tensors: {cost:+.0f} us a cell, beside "
-              f"{without:.0f} us without")
+    ours.run(more % 48)
+    show_checkpoint_cost(ours, 4)
     yield compared(GIB_ROW, "ipykernel", 2, found["rustorch"], found["python3"])
     close(kernels)
 
