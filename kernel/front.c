@@ -6,6 +6,8 @@
 #include "kernel/guard.h"
 #include "kernel/log.h"
 #include "kernel/protocol/heartbeat.h"
+#include "kernel/protocol/listen.h"
+#include "kernel/relay.h"
 #include "kernel/router.h"
 
 #include <errno.h>
@@ -20,6 +22,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+enum { OUTPUT_MIB = 1024, OUTPUT_MOST = 1 << 20 };
+
 /* Blocked in every thread (threads inherit), read from one descriptor. */
 static int open_signals(void)
 {
@@ -31,6 +35,7 @@ static int open_signals(void)
     sigaddset(&set, SIGCHLD);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);   /* a write says EFBIG instead */
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
@@ -85,8 +90,18 @@ static bool accepts_open_files(void)
     return text && (strcmp(text, "1") == 0 || strcasecmp(text, "true") == 0);
 }
 
+/* Bytes that are kept for a client that does not read. */
+static int64_t output_limit(void)
+{
+    const char *text = getenv("RUSTORCH_OUTPUT_MIB");
+    long long mib = text ? atoll(text) : 0;
+    mib = mib > 0 ? mib : OUTPUT_MIB;
+    return (mib < OUTPUT_MOST ? mib : OUTPUT_MOST) << 20;
+}
+
 /* Both wires, the publisher and the history; then the loop. */
-static bool serve(kernel_router *r, const char *session, jp_error *err)
+static bool serve(kernel_router *r, kernel_relay *relay, const char *session,
+                  jp_error *err)
 {
     const jp_connection *c = r->connection;
     jp_wire *published = jp_wire_new(c->scheme, c->key, session, 'p', err);
@@ -98,7 +113,8 @@ static bool serve(kernel_router *r, const char *session, jp_error *err)
               kernel_child_init(&r->child, err);
     if (ok) {
         r->io = kernel_iopub_start(r->channels->socket[JP_IOPUB], published,
-                                   session, r->events);
+                                   session, r->events,
+                                   kernel_relay_events(relay));
         ok = r->io || jp_fail(err, "no thread to be had");
     }
     if (ok) {
@@ -124,16 +140,20 @@ static bool run(const jp_connection *c, int signals, int parent, jp_error *err)
         return false;
     }
     jp_heartbeat *heartbeat = jp_heartbeat_start(c, err);
-    bool ok = heartbeat != NULL;
+    kernel_relay *relay = kernel_relay_start(channels.listener, channels.inner,
+                                             output_limit());
+    bool ok = heartbeat && (relay || jp_fail(err, "no thread to be had"));
     if (ok) {
         kernel_guard_start(c);
         kernel_router r = {.connection = c,
                            .channels = &channels,
                            .signals = signals,
                            .parent = parent};
-        ok = serve(&r, session, err);
+        ok = serve(&r, relay, session, err);
     }
     jp_channels_close(&channels);
+    kernel_relay_stop(relay);
+    jp_listen_close(c, JP_IOPUB, channels.listener);
     jp_heartbeat_stop(heartbeat);
     return ok;
 }

@@ -7,10 +7,12 @@
 #include "kernel/log.h"
 #include "kernel/outlet.h"
 #include "kernel/protocol/channel.h"
+#include "kernel/relay.h"
 #include "kernel/stream.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +20,8 @@
 #include <unistd.h>
 
 enum {
-    RETRY_MS = 5,
+    RETRY_MS = 1,
+    PASSING_MS = 100,
     LINK_TURN = 64,
     WELCOME_TURN = 64,
     PIPE_CHUNK = 64 * 1024,
@@ -29,7 +32,7 @@ typedef enum note_kind { PUBLISH, CELL, ATTACH, DETACH, STOP } note_kind;
 
 struct kernel_iopub {
     pthread_t thread;
-    kernel_queue *in, *router;
+    kernel_queue *in, *router, *relay;
     jp_wire *wire;
     void *xpub;
     char session[JP_SESSION_SIZE];
@@ -45,6 +48,13 @@ struct kernel_iopub {
 
 /* --- sending -------------------------------------------------------------- */
 
+/* What a cell can print without end, and a front end can do without. */
+static bool is_bulky(const char *type)
+{
+    return strcmp(type, "stream") == 0 || strcmp(type, "display_data") == 0 ||
+           strcmp(type, "update_display_data") == 0;
+}
+
 static void send_topic(kernel_iopub *io, jp_slice topic, const char *type,
                        const char *parent, jp_slice content)
 {
@@ -58,7 +68,7 @@ static void send_topic(kernel_iopub *io, jp_slice topic, const char *type,
     if (!packet) {
         kernel_log("iopub: %s", err.text);
     }
-    kernel_outlet_add(&io->outlet, packet, strcmp(type, "stream") == 0);
+    kernel_outlet_add(&io->outlet, packet, is_bulky(type));
 }
 
 static void send_text(kernel_iopub *io, const char *type, const char *parent,
@@ -167,6 +177,58 @@ static void take_notes(kernel_iopub *io)
     for (kernel_note *n; (n = kernel_queue_take(io->in));) {
         handle_note(io, n);
         kernel_note_free(n);
+    }
+}
+
+/* --- what the relay says -------------------------------------------------- */
+
+/* In the cell that runs, or ran last: who can read it shall know. */
+static void say(kernel_iopub *io, const char *format, ...)
+{
+    va_list ap;
+    char text[400];
+    va_start(ap, format);
+    int n = vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    kernel_log("%.*s", n - 4, text + 2);   /* without newlines and brackets */
+    kernel_stream_flush(&io->stream);
+    send_stream(io, "stderr", text, (size_t)n);
+}
+
+static void take_relay(kernel_iopub *io)
+{
+    kernel_outlet *o = &io->outlet;
+    for (kernel_note *n; (n = kernel_queue_take(io->relay));) {
+        switch ((kernel_relay_event)n->kind) {
+        case KERNEL_RELAY_FULL:
+            o->behind++;
+            say(io, o->subscribers > o->behind
+                        ? "\n[more output waits for a client than is kept: "
+                          "it may miss what comes now; the cell and other "
+                          "clients do not wait for it]\n"
+                        : "\n[more output waits for the only client than is "
+                          "kept: the cell's prints wait for it, and are "
+                          "dropped if it reads nothing for 10 seconds]\n");
+            break;
+        case KERNEL_RELAY_ROOM:
+            o->behind--;
+            break;
+        case KERNEL_RELAY_NO_DISK:
+            say(io, "\n[output that waits for a client cannot be kept in a "
+                    "file (%s): 16 MiB of it are kept in memory; see "
+                    "TMPDIR]\n", n->text);
+            break;
+        }
+        kernel_note_free(n);
+    }
+}
+
+static void report_loss(kernel_iopub *io)
+{
+    int64_t lost = kernel_outlet_take_lost(&io->outlet);
+    if (lost) {
+        say(io, "\n[a client that did not read has missed about %lld KiB of "
+                "output]\n", (long long)lost / 1024 + 1);
     }
 }
 
@@ -336,24 +398,13 @@ static void detach(kernel_iopub *io)
     kernel_queue_post(io->router, (kernel_note){.kind = KERNEL_EVENT_DRAINED});
 }
 
-static void report_loss(kernel_iopub *io)
-{
-    size_t lost = kernel_outlet_take_lost(&io->outlet);
-    if (lost) {
-        char text[160];
-        int n = snprintf(text, sizeof text,
-                         "\n[about %zu KiB of output were dropped: a client "
-                         "read nothing for 10 seconds]\n",
-                         lost / 1024 + 1);
-        send_stream(io, "stderr", text, (size_t)n);
-    }
-}
-
 static int64_t next_timeout(kernel_iopub *io)
 {
     int64_t due = kernel_stream_tick(&io->stream);
-    bool retry = kernel_outlet_waits(&io->outlet);
-    return retry && (due < 0 || due > RETRY_MS) ? RETRY_MS : due;
+    int64_t again = kernel_outlet_waits(&io->outlet) ? RETRY_MS
+                    : io->outlet.passing             ? PASSING_MS
+                                                     : -1;
+    return again >= 0 && (due < 0 || due > again) ? again : due;
 }
 
 static void turn(kernel_iopub *io)
@@ -366,10 +417,12 @@ static void turn(kernel_iopub *io)
         {.fd = full ? -1 : io->fd[0]},
         {.fd = full ? -1 : io->fd[1]},
         {.fd = full ? -1 : io->fd[2]},
+        {.fd = kernel_queue_fd(io->relay)},
     };
-    jp_poll(items, 5, timeout);
+    jp_poll(items, 6, timeout);
     welcome(io);
     take_notes(io);
+    take_relay(io);
     if (items[2].ready) {
         read_link(io, LINK_TURN);
     }
@@ -401,12 +454,14 @@ static void *run(void *arg)
 }
 
 kernel_iopub *kernel_iopub_start(void *xpub, jp_wire *wire,
-                                 const char *session, kernel_queue *router)
+                                 const char *session, kernel_queue *router,
+                                 kernel_queue *relay)
 {
     kernel_iopub *io = kernel_alloc(sizeof *io);
     io->xpub = xpub;
     io->wire = wire;
     io->router = router;
+    io->relay = relay;
     io->in = kernel_queue_new();
     io->fd[0] = io->fd[1] = io->fd[2] = -1;
     snprintf(io->session, sizeof io->session, "%s", session);

@@ -28,9 +28,11 @@ typedef enum kernel_event {
 typedef struct kernel_iopub kernel_iopub;
 
 /* Starts the thread. `wire` and `xpub` are its own from now on; events go to
- * `router`. NULL when there is no thread to be had. */
+ * `router`; `relay` tells of clients that do not read. NULL when there is no
+ * thread to be had. */
 kernel_iopub *kernel_iopub_start(void *xpub, jp_wire *wire,
-                                 const char *session, kernel_queue *router);
+                                 const char *session, kernel_queue *router,
+                                 kernel_queue *relay);
 /* Publishes; `parent` may be empty. Steals `content`. */
 void kernel_iopub_publish(kernel_iopub *io, const char *type, jp_slice parent,
                           json_t *content);

@@ -20,6 +20,7 @@ libkernel_la_SOURCES = \
 	%reldir%/outlet.c %reldir%/outlet.h \
 	%reldir%/output.c %reldir%/output.h \
 	%reldir%/queue.c %reldir%/queue.h \
+	%reldir%/relay.c %reldir%/relay.h \
 	%reldir%/replies.c \
 	%reldir%/router.c %reldir%/router.h \
 	%reldir%/scene.c %reldir%/scene.h \

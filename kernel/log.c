@@ -35,6 +35,22 @@ static bool admit_line(unsigned *dropped)
     return admitted;
 }
 
+/* Without a terminal's codes; no text can begin a line that looks like ours. */
+static void write_line(char *text)
+{
+    const char *before = "rustorch-kernel: ";
+    for (char *next; text && *text; text = next, before = "    ") {
+        next = strchr(text, '\n');
+        if (next) {
+            *next++ = '\0';
+        }
+        for (char *p = text; *p; p++) {
+            *p = iscntrl((unsigned char)*p) ? '?' : *p;
+        }
+        fprintf(stderr, "%s%s\n", before, text);
+    }
+}
+
 void kernel_log(const char *format, ...)
 {
     char line[1024];
@@ -46,13 +62,10 @@ void kernel_log(const char *format, ...)
     va_start(ap, format);
     vsnprintf(line, sizeof line, format, ap);
     va_end(ap);
-    for (char *p = line; *p; p++) {
-        *p = iscntrl((unsigned char)*p) ? '?' : *p;   /* no terminal's codes */
-    }
     if (dropped) {
         fprintf(stderr, "rustorch-kernel: and %u more lines\n", dropped);
     }
-    fprintf(stderr, "rustorch-kernel: %s\n", line);
+    write_line(line);
 }
 
 static void *checked(void *p, size_t size)

@@ -8,18 +8,19 @@
 
 #include <stdlib.h>
 
-enum { ROOM = 8 << 20, MOST = 1 << 30, DEAD_MS = 10000 };
+/* A client that is not at the limit is read from by the relay at once; one
+ * that has room again is still passed by until the socket's queue is empty. */
+enum { ROOM = 8 << 20, BEHIND_MS = 250, DEAD_MS = 10000, RETURN_MS = 1000 };
 
 struct kernel_waiting {
     jp_packet *packet;
-    bool stream;
     struct kernel_waiting *next;
 };
 
 void kernel_outlet_init(kernel_outlet *o, void *socket)
 {
     *o = (kernel_outlet){.socket = socket, .progress = kernel_now(),
-                         .room = ROOM, .most = MOST};
+                         .room = ROOM};
     o->last = &o->first;
 }
 
@@ -28,34 +29,9 @@ bool kernel_outlet_waits(const kernel_outlet *o)
     return o->first != NULL;
 }
 
-/* What is in memory counts as well: where no file can be had it is all. */
-static bool crowded(const kernel_outlet *o)
-{
-    return kernel_spill_bytes(&o->file) > o->most || o->bytes > 2 * o->room;
-}
-
 bool kernel_outlet_full(const kernel_outlet *o)
 {
-    return crowded(o) && !o->truncating;
-}
-
-static void append(kernel_outlet *o, jp_packet *packet, bool stream)
-{
-    struct kernel_waiting *w = kernel_alloc(sizeof *w);
-    w->packet = packet;
-    w->stream = stream;
-    o->bytes += jp_packet_size(packet);
-    *o->last = w;
-    o->last = &w->next;
-}
-
-/* Into the file, once memory is full or older packets are there. */
-static bool spill(kernel_outlet *o, const jp_packet *packet, bool stream)
-{
-    size_t size;
-    const void *data = jp_packet_bytes(packet, &size);
-    return (o->bytes >= o->room || kernel_spill_bytes(&o->file)) &&
-           kernel_spill_add(&o->file, data, size, stream);
+    return o->bytes > o->room && !o->truncating;
 }
 
 static bool send(kernel_outlet *o, const jp_packet *packet)
@@ -63,26 +39,33 @@ static bool send(kernel_outlet *o, const jp_packet *packet)
     bool sent = jp_packet_send(packet, o->socket);
     if (sent) {
         o->progress = kernel_now();
+        o->lost += o->passing ? (int64_t)jp_packet_size(packet) : 0;
     }
     return sent;
 }
 
-void kernel_outlet_add(kernel_outlet *o, jp_packet *packet, bool stream)
+static void append(kernel_outlet *o, jp_packet *packet)
+{
+    struct kernel_waiting *w = kernel_alloc(sizeof *w);
+    w->packet = packet;
+    o->progress = o->first ? o->progress : kernel_now();
+    o->bytes += jp_packet_size(packet);
+    *o->last = w;
+    o->last = &w->next;
+}
+
+void kernel_outlet_add(kernel_outlet *o, jp_packet *packet, bool bulky)
 {
     if (!packet) {
         return;
     }
     if (!o->first && send(o, packet)) {
         jp_packet_free(packet);
-        return;
-    }
-    if (stream && o->truncating) {
-        o->lost += jp_packet_size(packet);
-        jp_packet_free(packet);
-    } else if (spill(o, packet, stream)) {
+    } else if (bulky && o->truncating) {
+        o->lost += (int64_t)jp_packet_size(packet);
         jp_packet_free(packet);
     } else {
-        append(o, packet, stream);
+        append(o, packet);
     }
 }
 
@@ -96,72 +79,58 @@ static void remove_first(kernel_outlet *o)
     free(w);
 }
 
-/* From the file into memory, as much as has its place there. */
-static void refill(kernel_outlet *o)
-{
-    while (o->bytes < o->room && kernel_spill_bytes(&o->file)) {
-        bool stream;
-        void *data = kernel_spill_take(&o->file, &stream);
-        if (data) {
-            append(o, jp_packet_restore(data), stream);
-        }
-    }
-}
-
 static void send_waiting(kernel_outlet *o)
 {
     while (o->first && send(o, o->first->packet)) {
         remove_first(o);
-        if (!o->first || o->bytes < o->room / 2) {
-            refill(o);
-        }
     }
 }
 
-/* One subscriber reads nothing and the others shall not wait for it any
- * longer. Once a packet has been dropped for want of room the socket passes
- * that subscriber by, until it reads again. */
+/* Once a packet has been dropped for want of room the socket passes that
+ * client by, until it has room again. */
 static void pass_by(kernel_outlet *o)
 {
-    kernel_log("a client takes no output for %d s: the others get it without "
-               "waiting for that one", DEAD_MS / 1000);
     jp_publisher_drops(o->socket, true);
+    o->passing = o->behind > 0;
     if (send(o, o->first->packet)) {
         remove_first(o);
     }
     jp_publisher_drops(o->socket, false);
-    refill(o);
     send_waiting(o);
+}
+
+static void end_passing(kernel_outlet *o)
+{
+    int64_t now = kernel_now();
+    o->room_since = o->behind || !o->room_since ? now : o->room_since;
+    o->passing = o->passing && now - o->room_since < RETURN_MS;
 }
 
 void kernel_outlet_push(kernel_outlet *o)
 {
     send_waiting(o);
-    bool dead = o->first && kernel_now() - o->progress > DEAD_MS;
-    if (dead && o->subscribers > 1) {
+    end_passing(o);
+    o->truncating = o->truncating && o->first;
+    int64_t still = o->first ? kernel_now() - o->progress : 0;
+    bool others = o->subscribers > (o->behind ? o->behind : 1);
+    if (others && still > (o->behind ? BEHIND_MS : DEAD_MS)) {
         pass_by(o);
-    } else if (dead && kernel_outlet_full(o)) {
+    } else if (still > DEAD_MS && kernel_outlet_full(o)) {
         o->truncating = true;
-        kernel_log("a client takes no output for %d s and %lld bytes wait for "
-                   "it: stream output is dropped until it reads again",
-                   DEAD_MS / 1000,
-                   (long long)kernel_spill_bytes(&o->file));
-    }
-    if (!crowded(o)) {
-        o->truncating = false;
+        kernel_log("no client takes output: text and displays are dropped "
+                   "until one reads again");
     }
 }
 
-size_t kernel_outlet_take_lost(kernel_outlet *o)
+int64_t kernel_outlet_take_lost(kernel_outlet *o)
 {
-    size_t lost = o->first ? 0 : o->lost;
+    int64_t lost = o->first || o->passing ? 0 : o->lost;
     o->lost -= lost;
     return lost;
 }
 
 void kernel_outlet_clear(kernel_outlet *o)
 {
-    kernel_spill_close(&o->file);
     while (o->first) {
         remove_first(o);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A file of records: a head, then the blob.
+ * Memory, a file, memory.
  */
 #include "kernel/spill.h"
 
@@ -12,13 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-typedef struct head {
-    uint64_t size;
-    uint64_t flag;
-} head;
-
 /* What was read is given back to the disk in pieces of this size. */
 enum { HOLE = 16 << 20 };
+
+/* --- the file ------------------------------------------------------------- */
 
 static int open_in(const char *directory)
 {
@@ -47,12 +44,12 @@ static bool open_file(kernel_spill *s)
     return s->fd > 0;
 }
 
-static bool write_at(int fd, const void *data, size_t size, int64_t at)
+static bool write_at(int fd, const char *from, size_t size, int64_t at)
 {
-    const char *from = data;
     while (size) {
         ssize_t n = pwrite(fd, from, size, (off_t)at);
-        if (n <= 0 && errno != EINTR) {
+        if (n == 0 || (n < 0 && errno != EINTR)) {
+            errno = n ? errno : ENOSPC;
             return false;
         }
         n = n > 0 ? n : 0;
@@ -63,9 +60,8 @@ static bool write_at(int fd, const void *data, size_t size, int64_t at)
     return true;
 }
 
-static bool read_at(int fd, void *data, size_t size, int64_t at)
+static bool read_at(int fd, char *to, size_t size, int64_t at)
 {
-    char *to = data;
     while (size) {
         ssize_t n = pread(fd, to, size, (off_t)at);
         if (n == 0 || (n < 0 && errno != EINTR)) {
@@ -79,16 +75,14 @@ static bool read_at(int fd, void *data, size_t size, int64_t at)
     return true;
 }
 
-bool kernel_spill_add(kernel_spill *s, const void *data, size_t size,
-                      bool flag)
+static bool append_to_file(kernel_spill *s, const char *data, size_t size)
 {
-    head h = {size, flag};
     if ((s->fd <= 0 && !open_file(s)) ||
-        !write_at(s->fd, &h, sizeof h, s->write) ||
-        !write_at(s->fd, data, size, s->write + (int64_t)sizeof h)) {
+        !write_at(s->fd, data, size, s->write)) {
+        s->problem = errno;
         return false;
     }
-    s->write += (int64_t)(sizeof h + size);
+    s->write += (int64_t)size;
     return true;
 }
 
@@ -110,34 +104,96 @@ static void shrink(kernel_spill *s, int64_t before)
 #endif
 }
 
-void *kernel_spill_take(kernel_spill *s, bool *flag)
+/* --- memory --------------------------------------------------------------- */
+
+static size_t waiting(const kernel_bytes *b)
 {
-    head h;
-    int64_t before = s->read;
-    if (s->read == s->write) {
-        return NULL;
+    return b->size - b->at;
+}
+
+static void release(kernel_bytes *b)
+{
+    free(b->data);
+    *b = (kernel_bytes){0};
+}
+
+/* Room for `size` more bytes, at the returned place. */
+static char *extend(kernel_bytes *b, size_t size)
+{
+    if (b->at && b->size + size > b->capacity) {
+        memmove(b->data, b->data + b->at, waiting(b));
+        b->size -= b->at;
+        b->at = 0;
     }
-    void *data = NULL;
-    if (read_at(s->fd, &h, sizeof h, s->read)) {
-        data = kernel_alloc(h.size);
+    if (b->size + size > b->capacity) {
+        b->capacity = b->size + size + b->size / 2;
+        b->data = kernel_grow(b->data, b->capacity);
     }
-    if (!data ||
-        !read_at(s->fd, data, h.size, s->read + (int64_t)sizeof h)) {
-        kernel_log("spill: waiting output cannot be read back");
-        free(data);
+    b->size += size;
+    return b->data + b->size - size;
+}
+
+/* The memory before the file is used up: what comes next moves there. */
+static void refill(kernel_spill *s)
+{
+    int64_t before = s->read, there = s->write - s->read;
+    if (there == 0) {
+        release(&s->head);
+        s->head = s->tail;
+        s->tail = (kernel_bytes){0};
+        return;
+    }
+    size_t n = there < KERNEL_SPILL_ROOM ? (size_t)there : KERNEL_SPILL_ROOM;
+    s->head.at = s->head.size = 0;
+    if (read_at(s->fd, extend(&s->head, n), n, s->read)) {
+        s->read += (int64_t)n;
+    } else {
+        s->broken = true;
         s->read = s->write;
-        shrink(s, before);
-        return NULL;
+        release(&s->head);
+        release(&s->tail);
     }
-    *flag = h.flag != 0;
-    s->read += (int64_t)(sizeof h + h.size);
     shrink(s, before);
-    return data;
+}
+
+void kernel_spill_add(kernel_spill *s, const void *data, size_t size)
+{
+    bool on_disk = s->write > s->read;
+    bool first = !on_disk && !waiting(&s->tail) &&
+                 waiting(&s->head) + size <= KERNEL_SPILL_ROOM;
+    if (first) {
+        memcpy(extend(&s->head, size), data, size);
+    } else if (waiting(&s->tail) || !append_to_file(s, data, size)) {
+        memcpy(extend(&s->tail, size), data, size);
+    }
+}
+
+const char *kernel_spill_peek(kernel_spill *s, size_t *size)
+{
+    if (!waiting(&s->head)) {
+        refill(s);
+    }
+    *size = waiting(&s->head);
+    return *size ? s->head.data + s->head.at : NULL;
+}
+
+void kernel_spill_drop(kernel_spill *s, size_t size)
+{
+    s->head.at += size;
+    if (!kernel_spill_bytes(s)) {
+        release(&s->head);
+    }
+}
+
+int64_t kernel_spill_on_disk(const kernel_spill *s)
+{
+    return s->write - s->read;
 }
 
 int64_t kernel_spill_bytes(const kernel_spill *s)
 {
-    return s->write - s->read;
+    return kernel_spill_on_disk(s) +
+           (int64_t)(waiting(&s->head) + waiting(&s->tail));
 }
 
 void kernel_spill_close(kernel_spill *s)
@@ -145,5 +201,7 @@ void kernel_spill_close(kernel_spill *s)
     if (s->fd > 0) {
         close(s->fd);
     }
+    release(&s->head);
+    release(&s->tail);
     *s = (kernel_spill){0};
 }

@@ -4,21 +4,23 @@
 #include "kernel/protocol/channel.h"
 
 #include "kernel/protocol/ipc.h"
+#include "kernel/protocol/listen.h"
 #include "kernel/protocol/wire.h"
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <zmq.h>
 
-/* An XPUB that never drops needs little room: what waits, waits in order in
- * the publisher, which counts bytes. Whoever connects and then says nothing
+/* An XPUB that never drops needs little room: what waits for a client waits
+ * behind it, where bytes are counted. Whoever connects and then says nothing
  * is sent away. */
 enum {
     LINGER_MS = 500,
     ROUTER_ROOM = 10000,
-    XPUB_ROOM = 1000,
+    XPUB_ROOM = 256,
     HANDSHAKE_MS = 10000
 };
 
@@ -48,7 +50,8 @@ static bool set_options(void *socket, jp_channel channel,
                              sizeof(int64_t)) == 0 &&
               set_int(socket, ZMQ_LINGER, LINGER_MS) &&
               set_int(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) &&
-              jp_ipc_only_own(socket) &&
+              (jp_ipc_only_own(socket) ||
+               (errno == EINVAL && !publishes)) &&
               set_int(socket, ZMQ_SNDHWM,
                       publishes ? XPUB_ROOM : ROUTER_ROOM) &&
               set_int(socket, ZMQ_IPV6, strchr(c->ip, ':') != NULL);
@@ -71,11 +74,13 @@ static bool set_keys(void *socket, const jp_connection *c)
 }
 
 void *jp_socket_bind(void *context, const jp_connection *c, jp_channel channel,
-                     jp_error *err)
+                     const char *inner, jp_error *err)
 {
     char address[JP_ADDRESS_MAX];
-    if (!jp_connection_address(c, channel, address, err) ||
-        !jp_path_free(c, address, err)) {
+    if (inner) {
+        snprintf(address, sizeof address, "%s", inner);
+    } else if (!jp_connection_address(c, channel, address, err) ||
+               !jp_path_free(c, address, err)) {
         return NULL;
     }
     void *socket = zmq_socket(context, kinds[channel].type);
@@ -94,24 +99,27 @@ void *jp_socket_bind(void *context, const jp_connection *c, jp_channel channel,
 bool jp_channels_open(jp_channels *out, const jp_connection *connection,
                       jp_error *err)
 {
-    *out = (jp_channels){0};
+    *out = (jp_channels){.listener = -1};
     out->context = zmq_ctx_new();
     if (!out->context) {
         return jp_fail(err, "channels: %s", zmq_strerror(errno));
     }
     mode_t before = umask(077);   /* ipc sockets are for their owner */
-    bool ok = true;
+    bool ok = jp_inner_address(out->inner, err);
     for (int i = 0; ok && i < JP_CHANNEL_COUNT; i++) {
         if (i != JP_HEARTBEAT) {
-            out->socket[i] = jp_socket_bind(out->context, connection, i, err);
+            out->socket[i] = jp_socket_bind(out->context, connection, i,
+                                            i == JP_IOPUB ? out->inner : NULL,
+                                            err);
             ok = out->socket[i] != NULL;
         }
     }
     umask(before);
-    if (!ok) {
+    out->listener = ok ? jp_listen(connection, JP_IOPUB, err) : -1;
+    if (out->listener < 0) {
         jp_channels_close(out);
     }
-    return ok;
+    return out->listener >= 0;
 }
 
 void jp_channels_close(jp_channels *c)
@@ -123,7 +131,7 @@ void jp_channels_close(jp_channels *c)
     }
     while (c->context && zmq_ctx_term(c->context) != 0 && errno == EINTR) {
     }
-    *c = (jp_channels){0};
+    *c = (jp_channels){.listener = c->listener};
 }
 
 void jp_poll(jp_poll_item *items, int n, int64_t timeout)

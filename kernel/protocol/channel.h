@@ -14,18 +14,23 @@
 typedef struct jp_channels {
     void *context;
     void *socket[JP_CHANNEL_COUNT];   /* none for the heartbeat */
+    int listener;                     /* at iopub's address */
+    char inner[JP_ADDRESS_MAX];       /* where iopub's socket is */
 } jp_channels;
 
 /* Binds all but the heartbeat: ROUTERs with handover, an XPUB that tells of
- * every subscription and never drops. On failure nothing stays open. */
+ * every subscription and never drops. The XPUB's clients come through the
+ * listener, which is the caller's to serve, and to close after the sockets
+ * with jp_listen_close. On failure nothing stays open. */
 bool jp_channels_open(jp_channels *out, const jp_connection *connection,
                       jp_error *err);
 /* Gives what was sent a moment to leave, then closes. */
 void jp_channels_close(jp_channels *c);
 
-/* The bound socket of a channel, with its limits and keys. */
+/* The bound socket of a channel, with its limits and keys. `inner`: bind it
+ * there instead of at the channel's address; may be NULL. */
 void *jp_socket_bind(void *context, const jp_connection *connection,
-                     jp_channel channel, jp_error *err);
+                     jp_channel channel, const char *inner, jp_error *err);
 
 /* One thing to wait for: a socket, or (socket NULL) a file descriptor; -1 is
  * left out. */

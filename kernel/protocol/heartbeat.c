@@ -36,7 +36,8 @@ jp_heartbeat *jp_heartbeat_start(const jp_connection *connection,
         return NULL;
     }
     mode_t before = umask(077);
-    h->socket = jp_socket_bind(h->context, connection, JP_HEARTBEAT, err);
+    h->socket = jp_socket_bind(h->context, connection, JP_HEARTBEAT, NULL,
+                               err);
     umask(before);
     int failure = h->socket ? pthread_create(&h->thread, NULL, echo, h) : 0;
     if (h->socket && !failure) {

@@ -59,11 +59,14 @@ bool jp_ipc_only_own(void *socket)
     for (int i = 0; i < 2; i++) {
         if (zmq_setsockopt(socket, ZMQ_IPC_FILTER_UID, &users[i],
                            sizeof users[i]) != 0) {
-            return errno == EINVAL;   /* a system that cannot tell */
+            return false;
         }
     }
-#endif
     return true;
+#else
+    errno = EINVAL;
+    return false;
+#endif
 }
 
 bool jp_path_free(const jp_connection *c, const char *address, jp_error *err)

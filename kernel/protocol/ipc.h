@@ -13,7 +13,8 @@
  * in its place. True for other transports. */
 bool jp_path_free(const jp_connection *c, const char *address, jp_error *err);
 
-/* Lets only this user and root in, whatever the file's permissions become. */
+/* Lets only this user and root in, whatever the file's permissions become.
+ * False: libzmq cannot tell users apart; errno is EINVAL then. */
 bool jp_ipc_only_own(void *socket);
 
 #endif

@@ -37,7 +37,7 @@ static struct {
     void *context, *client[JP_CHANNEL_COUNT], *xpub;
     jp_channels channels;
     jp_wire *wire, *published;
-    kernel_queue *queue;
+    kernel_queue *queue, *relay;
     kernel_iopub *io;
     int link[2];
     kernel_shared shared;
@@ -76,10 +76,12 @@ static void set_up(void)
     world.wire = jp_wire_new("hmac-sha256", "", "s", 'r', &err);
     world.published = jp_wire_new("hmac-sha256", "", "s", 'p', &err);
     world.queue = kernel_queue_new();
+    world.relay = kernel_queue_new();
     world.io = kernel_iopub_start(world.xpub, world.published, "s",
-                                  world.queue);
+                                  world.queue, world.relay);
     check(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, world.link) == 0);
-    check(world.wire && world.published && world.queue && world.io);
+    check(world.wire && world.published && world.queue && world.relay &&
+          world.io);
     stderr = fopen("/dev/null", "w");   /* where the kernel's log goes */
     check(stderr != NULL);
 }

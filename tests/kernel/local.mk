@@ -17,7 +17,8 @@ poison_la_LIBADD = -ldl -lpthread
 
 kernel_tests = \
 	%D%/test_connection %D%/test_history %D%/test_hostile %D%/test_outlet \
-	%D%/test_replay %D%/test_sign %D%/test_stream %D%/test_wire
+	%D%/test_relay %D%/test_replay %D%/test_sign %D%/test_spill \
+	%D%/test_stream %D%/test_wire
 check_PROGRAMS += $(kernel_tests)
 TESTS += $(kernel_tests)
 %C%_test_connection_LDADD = libprotocol.la
@@ -27,8 +28,11 @@ TESTS += $(kernel_tests)
 %C%_test_hostile_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 %C%_test_outlet_LDADD = libkernel.la $(ZMQ_LIBS)
 %C%_test_outlet_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(ZMQ_CFLAGS)
+%C%_test_relay_LDADD = libkernel.la $(ZMQ_LIBS)
+%C%_test_relay_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(ZMQ_CFLAGS)
 %C%_test_replay_LDADD = libprotocol.la
 %C%_test_sign_LDADD = libprotocol.la
+%C%_test_spill_LDADD = libkernel.la
 %C%_test_stream_LDADD = libkernel.la
 %C%_test_stream_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 %C%_test_wire_LDADD = libprotocol.la
@@ -41,7 +45,7 @@ EXTRA_DIST += \
 	%reldir%/test_input.py %reldir%/test_install.py %reldir%/test_jkt.py %reldir%/test_language.py \
 	%reldir%/test_lifetime.py %reldir%/test_limits.py %reldir%/test_notebook.py \
 	%reldir%/test_questions.py %reldir%/test_security.py %reldir%/test_sequences.py \
-	%reldir%/test_torture.py \
+	%reldir%/test_stalled.py %reldir%/test_torture.py \
 	%reldir%/test_wire_abuse.py
 
 # make torture [SEED=1] [SAMPLES=60]: all of tests/kernel/test_torture.py, the

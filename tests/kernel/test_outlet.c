@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * The publisher's waiting line before a subscriber that does not read.
+ * The publisher's waiting line before a socket without room.
  */
 #include "kernel/outlet.h"
 
 #include "tests/unit/unit.h"
 
-#include <fcntl.h>
 #include <zmq.h>
 
 enum { MANY = 200, SIZE = 100 * 1024 };
@@ -77,32 +76,6 @@ static int take(bench *b)
     return number;
 }
 
-CASE(nothing_is_lost_and_order_is_kept)
-{
-    bench b;
-    int wrong = 0, next = 0;
-    open_bench(&b);
-    for (int i = 0; i < MANY; i++) {
-        add(&b, i, true);
-    }
-    CHECK(kernel_outlet_waits(&b.outlet));
-    CHECK(!kernel_outlet_full(&b.outlet));
-    CHECK(b.outlet.bytes < 9 << 20);
-    CHECK(kernel_spill_bytes(&b.outlet.file) > 10 << 20);
-    for (int idle = 0; next < MANY && idle < 1000000; idle++) {
-        int got = take(&b);
-        if (got >= 0) {
-            wrong += got != next++;
-        }
-        kernel_outlet_push(&b.outlet);
-    }
-    CHECK_INT(next, MANY);
-    CHECK_INT(wrong, 0);
-    CHECK_INT(b.outlet.bytes, 0);
-    CHECK_INT(kernel_outlet_take_lost(&b.outlet), 0);
-    close_bench(&b);
-}
-
 /* Takes what is there until nothing comes any more; how many came, and of
  * them how many with a number that ends in 9. */
 static int take_all(bench *b, int *nines)
@@ -119,16 +92,41 @@ static int take_all(bench *b, int *nines)
     return count;
 }
 
-CASE(a_dead_subscriber_costs_new_stream_text_once_the_file_is_full)
+CASE(nothing_is_lost_and_order_is_kept)
+{
+    bench b;
+    int wrong = 0, next = 0;
+    open_bench(&b);
+    for (int i = 0; i < MANY; i++) {
+        add(&b, i, true);
+    }
+    CHECK(kernel_outlet_waits(&b.outlet));
+    CHECK(kernel_outlet_full(&b.outlet));
+    for (int idle = 0; next < MANY && idle < 1000000; idle++) {
+        int got = take(&b);
+        if (got >= 0) {
+            wrong += got != next++;
+        }
+        kernel_outlet_push(&b.outlet);
+    }
+    CHECK_INT(next, MANY);
+    CHECK_INT(wrong, 0);
+    CHECK_INT(b.outlet.bytes, 0);
+    CHECK_INT(kernel_outlet_take_lost(&b.outlet), 0);
+    close_bench(&b);
+}
+
+CASE(when_nobody_reads_new_bulky_packets_are_let_go_after_a_while)
 {
     bench b;
     int nines;
     open_bench(&b);
-    b.outlet.room = 1 << 20;
-    b.outlet.most = 4 << 20;
+    b.outlet.subscribers = b.outlet.behind = 1;
     for (int i = 0; i < MANY / 2; i++) {
         add(&b, i, i % 10 != 9);
     }
+    CHECK(kernel_outlet_full(&b.outlet));
+    kernel_outlet_push(&b.outlet);
     CHECK(kernel_outlet_full(&b.outlet));
     b.outlet.progress -= 11000;
     kernel_outlet_push(&b.outlet);
@@ -141,55 +139,78 @@ CASE(a_dead_subscriber_costs_new_stream_text_once_the_file_is_full)
     CHECK(kernel_outlet_take_lost(&b.outlet) >= 90 * SIZE);
     CHECK_INT(kernel_outlet_take_lost(&b.outlet), 0);
     CHECK(!b.outlet.truncating);
-    CHECK_INT(kernel_spill_bytes(&b.outlet.file), 0);
     close_bench(&b);
 }
 
-CASE(other_subscribers_wait_no_longer_than_that_for_a_dead_one)
+/* A second subscriber, with room; the first is returned. */
+static void *add_subscriber(bench *b)
 {
-    bench b;
     const int all = 0;
-    int got, next = 0, wrong = 0;
     char greeting[2];
-    open_bench(&b);
-    void *dead = b.sub;
-    b.sub = zmq_socket(b.context, ZMQ_SUB);
-    zmq_setsockopt(b.sub, ZMQ_RCVHWM, &all, sizeof all);
-    zmq_setsockopt(b.sub, ZMQ_SUBSCRIBE, "", 0);
-    zmq_connect(b.sub, "inproc://outlet");
-    zmq_recv(b.pub, greeting, sizeof greeting, ZMQ_DONTWAIT);
-    b.outlet.subscribers = 2;
-    for (int i = 0; i < MANY; i++) {
-        add(&b, i, true);
-    }
-    CHECK(kernel_outlet_waits(&b.outlet));
-    b.outlet.progress -= 11000;
-    kernel_outlet_push(&b.outlet);
-    CHECK(!kernel_outlet_waits(&b.outlet));
-    while ((got = take(&b)) >= 0) {
+    void *first = b->sub;
+    b->sub = zmq_socket(b->context, ZMQ_SUB);
+    zmq_setsockopt(b->sub, ZMQ_RCVHWM, &all, sizeof all);
+    zmq_setsockopt(b->sub, ZMQ_SUBSCRIBE, "", 0);
+    zmq_connect(b->sub, "inproc://outlet");
+    zmq_recv(b->pub, greeting, sizeof greeting, ZMQ_DONTWAIT);
+    b->outlet.subscribers = 2;
+    return first;
+}
+
+/* The packets that wait all go out, to b's second subscriber. */
+static void check_passed(bench *b)
+{
+    int got, next = 0, wrong = 0;
+    kernel_outlet_push(&b->outlet);
+    CHECK(!kernel_outlet_waits(&b->outlet));
+    while ((got = take(b)) >= 0) {
         wrong += got != next++;
     }
     CHECK_INT(next, MANY);
     CHECK_INT(wrong, 0);
-    add(&b, MANY, true);
-    CHECK(!kernel_outlet_waits(&b.outlet));
-    CHECK_INT(take(&b), MANY);
-    zmq_close(dead);
+    add(b, MANY, true);
+    CHECK(!kernel_outlet_waits(&b->outlet));
+    CHECK_INT(take(b), MANY);
+}
+
+CASE(a_client_at_the_limit_holds_up_others_for_a_moment_and_its_loss_is_told)
+{
+    bench b;
+    open_bench(&b);
+    void *behind = add_subscriber(&b);
+    b.outlet.behind = 1;
+    for (int i = 0; i < MANY; i++) {
+        add(&b, i, true);
+    }
+    kernel_outlet_push(&b.outlet);
+    CHECK(kernel_outlet_waits(&b.outlet));
+    b.outlet.progress -= 300;
+    check_passed(&b);
+    CHECK_INT(kernel_outlet_take_lost(&b.outlet), 0);    /* not yet */
+    b.outlet.behind = 0;
+    kernel_outlet_push(&b.outlet);
+    CHECK_INT(kernel_outlet_take_lost(&b.outlet), 0);    /* nearly */
+    b.outlet.room_since -= 2000;
+    kernel_outlet_push(&b.outlet);
+    CHECK(kernel_outlet_take_lost(&b.outlet) >= (MANY - 10) * SIZE);
+    zmq_close(behind);
     close_bench(&b);
 }
 
-CASE(a_file_that_cannot_be_had_leaves_the_old_bound)
+CASE(others_wait_longer_where_nobody_is_known_to_be_behind)
 {
     bench b;
-    int nines;
     open_bench(&b);
-    b.outlet.room = 1 << 20;
-    b.outlet.file.fd = open("/dev/full", O_RDWR);
-    for (int i = 0; i < 50; i++) {
+    void *dead = add_subscriber(&b);
+    for (int i = 0; i < MANY; i++) {
         add(&b, i, true);
     }
-    CHECK(kernel_outlet_full(&b.outlet));
-    CHECK_INT(take_all(&b, &nines), 50);
+    b.outlet.progress -= 5000;
+    kernel_outlet_push(&b.outlet);
+    CHECK(kernel_outlet_waits(&b.outlet));
+    b.outlet.progress -= 6000;
+    check_passed(&b);
+    zmq_close(dead);
     close_bench(&b);
 }
 
