@@ -148,6 +148,11 @@ static int images_of(const work *d, int64_t group)
     return (int)least(d->v->n - group * d->t->lanes, d->t->lanes);
 }
 
+static void zero(float *p, int64_t n)
+{
+    memset(p, 0, (size_t)(n > 0 ? n : 0) * sizeof *p);
+}
+
 /* Input rows from output row `oy` on: x [c][in_rows][width][lanes], zeros
  * where there is no input. */
 static void turn_input(const work *d, int64_t group, int64_t oy, float *x)
@@ -155,19 +160,21 @@ static void turn_input(const work *d, int64_t group, int64_t oy, float *x)
     const rt__lanes *v = d->v;
     int lanes = d->t->lanes, images = images_of(d, group);
     const float *from = v->x + group * lanes * v->x_image;
-    int64_t left = v->pad[1], have = least(v->w, d->width - left);
+    int64_t left = v->pad[1], end = least(left + v->w, d->width);
     int64_t first = oy * v->stride[0] - v->pad[0];
-    bool whole = have == d->width && images == lanes;
+    bool cut = images < lanes || end <= left;
     for (int64_t i = 0; i < v->c * d->in_rows; i++) {
         int64_t y = first + i % d->in_rows;
         float *row = x + i * d->width * lanes;
-        if (!whole || y < 0 || y >= v->h) {
-            memset(row, 0, (size_t)(d->width * lanes) * sizeof *row);
+        if (cut || y < 0 || y >= v->h) {
+            zero(row, d->width * lanes);
         }
-        if (y >= 0 && y < v->h && have > 0) {
+        if (end > left && y >= 0 && y < v->h) {
+            zero(row, left * lanes);
             turn(row + left * lanes, lanes,
                  from + (i / d->in_rows * v->h + y) * v->w, v->x_image, images,
-                 have);
+                 end - left);
+            zero(row + end * lanes, (d->width - end) * lanes);
         }
     }
 }
@@ -300,7 +307,7 @@ static void turn_gradients(const work *d, int64_t group, int64_t oy,
     for (int64_t k = 0; k < v->k; k++) {
         float *to = g + k * plane;
         if (images < lanes) {
-            memset(to, 0, (size_t)(rows * v->ow * lanes) * sizeof *to);
+            zero(to, rows * v->ow * lanes);
         }
         turn(to, lanes,
              v->y + group * lanes * v->y_image + (k * v->oh + oy) * v->ow,
@@ -343,7 +350,7 @@ static void chains(void *ctx, int64_t begin, int64_t end)
     float *x = room_of(d, in + v->k * plane);
     for (int64_t chain = begin; x && chain < end; chain++) {
         float *sums = d->sums + chain * all;
-        memset(sums, 0, (size_t)all * sizeof *sums);
+        zero(sums, all);
         for (int64_t s = chain; s < d->groups * d->bands; s += d->chains) {
             int64_t oy = s % d->bands * d->rows;
             int64_t rows = least(v->oh - oy, d->rows);
@@ -367,23 +374,8 @@ static void join_sums(void *ctx, int64_t begin, int64_t end)
 {
     const work *d = ctx;
     int lanes = d->t->lanes;
-    int64_t all = d->v->k * d->taps * lanes;
-    for (int64_t i = begin; i < end; i++) {
-        float lane[64];
-        memcpy(lane, d->sums + i * lanes, (size_t)lanes * sizeof *lane);
-        for (int64_t c = 1; c < d->chains; c++) {
-            const float *more = d->sums + c * all + i * lanes;
-            for (int l = 0; l < lanes; l++) {
-                lane[l] += more[l];
-            }
-        }
-        for (int half = lanes / 2; half; half /= 2) {
-            for (int l = 0; l < half; l++) {
-                lane[l] += lane[l + half];
-            }
-        }
-        d->dw[i] = lane[0];
-    }
+    d->t->join(d->dw + begin, d->sums + begin * lanes,
+               d->v->k * d->taps * lanes, d->chains, end - begin);
 }
 
 rt_status rt__lanes_weight(const rt__lanes *v, float *dw, const char *name,
@@ -399,7 +391,7 @@ rt_status rt__lanes_weight(const rt__lanes *v, float *dw, const char *name,
         return rt_fail(err, RT_E_MEMORY, "%s: not enough memory", name);
     }
     bool whole = rt__parallel(d.chains, 1, chains, &d) &&
-                 rt__parallel(v->k * d.taps, 1024, join_sums, &d);
+                 rt__parallel(v->k * d.taps, 256, join_sums, &d);
     rt_free(d.sums);
     return ended(whole, &d, name, err);
 }

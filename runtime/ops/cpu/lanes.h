@@ -34,6 +34,10 @@ typedef struct rt__lanes_table {
     void (*sums)(int h, int n, int64_t rows, int64_t columns, const float *g,
                  int64_t plane, const float *const *x, int64_t down,
                  int64_t across, float *sums, int64_t ld);
+    /* out[i] = the sum over chains, `chain` floats apart, then over lanes of
+     * n vectors of sums. */
+    void (*join)(float *out, const float *sums, int64_t chain, int64_t chains,
+                 int64_t n);
 } rt__lanes_table;
 RT_ISA_FAMILY(rt__lanes_table, lanes);
 

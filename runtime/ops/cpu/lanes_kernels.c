@@ -141,6 +141,26 @@ static void sums(int h, int n, int64_t rows, int64_t columns, const float *g,
     by_size[h - 1][n - 1](rows, columns, g, plane, x, down, across, sums, ld);
 }
 
+static void join(float *out, const float *sums, int64_t chain, int64_t chains,
+                 int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        wide s = w_load(sums + i * WIDE);
+        float lane[WIDE];
+        for (int64_t c = 1; c < chains; c++) {
+            s += w_load(sums + c * chain + i * WIDE);
+        }
+        w_store(lane, s);
+        UNROLL for (int half = WIDE / 2; half; half /= 2)
+        {
+            for (int l = 0; l < half; l++) {
+                lane[l] += lane[l + half];
+            }
+        }
+        out[i] = lane[0];
+    }
+}
+
 const rt__lanes_table RT_ISA_NAME(lanes) = {
     .lanes = WIDE,
     .pixels = PIXELS,
@@ -148,4 +168,5 @@ const rt__lanes_table RT_ISA_NAME(lanes) = {
     .taps = TAPS,
     .products = products,
     .sums = sums,
+    .join = join,
 };
