@@ -12,10 +12,13 @@
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/sgemm_kernels.h"
 
-/* Products of at most this many multiplications are not packed; those above
- * SERIAL are shared between threads. */
-enum { DIRECT = 96 * 96 * 96, SERIAL = 40 * 40 * 40 };
-enum { DIRECT_ROWS = 16, DIRECT_COLUMNS = 128 };
+/* Products of at most this many multiplications are not packed, more of them
+ * where rows of both factors are dense; those above SERIAL are shared between
+ * threads. */
+enum { DIRECT = 96 * 96 * 96, DENSE = 512 * 512 * 512, SERIAL = 40 * 40 * 40 };
+enum { DIRECT_ROWS = 16, MANY_ROWS = 256, DIRECT_COLUMNS = 128 };
+/* Panels of B that are packed at once: longer runs of memory. */
+enum { B_GROUP = 4 };
 enum { LEAST_PIECE = 1 << 19, MOST_PIECE = 8 << 20, PIECES = 32 };
 
 bool rt__gemm_suits(const rt__gemm *g)
@@ -84,11 +87,12 @@ static void pack_range(void *ctx, int64_t begin, int64_t end)
                            d->p * g->acs,
                        g->ars, g->acs, within(d->m - at, 0, d->t->mr), d->k);
         } else {
-            int64_t at = (x - d->a_panels) * d->t->nr;
+            int64_t at = (x - d->a_panels) * d->t->nr * B_GROUP;
             d->t->pack(d->b + at * d->k, d->t->nr,
                        (const float *)g->b + (d->j + at) * g->bcs +
                            d->p * g->brs,
-                       g->bcs, g->brs, within(d->n - at, 0, d->t->nr), d->k);
+                       g->bcs, g->brs,
+                       within(d->n - at, 0, d->t->nr * B_GROUP), d->k);
         }
     }
 }
@@ -155,7 +159,8 @@ static bool multiply_block(block *d, int64_t l2_rows)
     d->a_panels = quotient(d->m, d->t->mr);
     d->b_panels = quotient(d->n, d->t->nr);
     cut_pieces(d, l2_rows);
-    int64_t panels = d->a_panels + (d->pack_b ? d->b_panels : 0);
+    int64_t panels = d->a_panels +
+                     (d->pack_b ? quotient(d->b_panels, B_GROUP) : 0);
     return rt__parallel(panels, 8192 / (d->k * d->t->nr) + 1, pack_range, d) &&
            rt__parallel(d->across * quotient(d->a_panels, d->rows), 1,
                         multiply_range, d);
@@ -239,8 +244,9 @@ static bool direct(rt__gemm *g, double work)
         direct_part(g, 0, g->m, 0, g->n);
         return true;
     }
+    int64_t rows = g->m < MANY_ROWS ? DIRECT_ROWS : 2 * DIRECT_ROWS;
     return g->m >= 2 * DIRECT_ROWS || g->n <= DIRECT_COLUMNS
-               ? rt__parallel(g->m, DIRECT_ROWS, direct_rows, g)
+               ? rt__parallel(g->m, rows, direct_rows, g)
                : rt__parallel(g->n, DIRECT_COLUMNS, direct_columns, g);
 }
 
@@ -300,7 +306,9 @@ rt_status rt__gemm_own_run(const rt__gemm *given, const char *name,
         rt__gemm_start(&g);
         whole = vector(&g, &done);
     }
-    if (!done && g.k <= RT_SGEMM_DIRECT_DEPTH && work <= DIRECT) {
+    bool dense = g.acs == 1 && g.bcs == 1;
+    if (!done && g.k <= RT_SGEMM_DIRECT_DEPTH &&
+        work <= (dense ? DENSE : DIRECT)) {
         whole = direct(&g, work);
         done = true;
     }

@@ -193,10 +193,28 @@ static void pack_wide(float *out, int width, const float *from, int64_t deep,
     }
 }
 
+/* Several full panels of NR at once, row by row of what is read. */
+static void pack_beside(float *out, const float *from, int64_t deep,
+                        int64_t panels, int64_t k)
+{
+    for (int64_t p = 0; p < k; p++, from += deep, out += NR) {
+        for (int64_t j = 0; j < panels; j++) {
+            store(out + j * k * NR, load(from + j * NR));
+            store(out + j * k * NR + VL, load(from + j * NR + VL));
+        }
+    }
+}
+
 static void pack(float *out, int width, const float *from, int64_t along,
                  int64_t deep, int64_t n, int64_t k)
 {
-    for (int64_t x = 0; x < n; x += width, out += k * width) {
+    int64_t x = 0;
+    if (along == 1 && width == NR && n >= 2 * NR) {
+        pack_beside(out, from, deep, n / NR, k);
+        x = n / NR * NR;
+        out += x * k;
+    }
+    for (; x < n; x += width, out += k * width) {
         int have = n - x < width ? (int)(n - x) : width;
         const float *lanes = from + x * along;
         if (along == 1) {
