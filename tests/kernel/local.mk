@@ -39,9 +39,9 @@ TESTS += $(kernel_tests)
 %C%_test_wire_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 EXTRA_DIST += \
 	%reldir%/client.py %reldir%/conftest.py %reldir%/dialect.py \
-	%reldir%/interrupts.py %reldir%/session.py %reldir%/torture.py \
+	%reldir%/interrupts.py %reldir%/latency.py %reldir%/session.py %reldir%/torture.py \
 	%reldir%/test_checkpoints.py %reldir%/test_command.py %reldir%/test_damage.py \
-	%reldir%/test_double.py %reldir%/test_execute.py \
+	%reldir%/test_disk.py %reldir%/test_double.py %reldir%/test_execute.py \
 	%reldir%/test_input.py %reldir%/test_install.py %reldir%/test_jkt.py %reldir%/test_language.py \
 	%reldir%/test_lifetime.py %reldir%/test_limits.py %reldir%/test_notebook.py \
 	%reldir%/test_questions.py %reldir%/test_security.py %reldir%/test_sequences.py \
