@@ -58,7 +58,7 @@ ROWS = [
         "Tensor images = randn(32, 64, 56, 56); Tensor filters = randn(64, 64, 3, 3);",
         "while True: torch.conv2d(images, filters, padding=1)",
         IMPORT + "images = torch.randn(32, 64, 56, 56); filters = torch.randn(64, 64, 3, 3)", 0.3),
-    Row("sort of 1e8", "while (true) { auto s = sort(numbers); }",
+    Row("sort of 1e8", "while (true) { auto [sorted, order] = sort(numbers); }",
         "Tensor numbers = rand(100000000);", "while True: torch.sort(numbers)",
         IMPORT + "numbers = torch.rand(100000000)", 4.0, 0.25),
     Row("data loader", "while (true) { for (auto [a, b] : loader(rows, marks, batch_size=64, "
@@ -106,7 +106,10 @@ def begin(kernel, row, code):
     if row.name == "input()":
         kernel.kc.get_stdin_msg(timeout=PATIENCE)
     else:
-        kernel.wait_for(msg_id, "stream")
+        msg = None
+        while not msg or msg["parent_header"].get("msg_id") != msg_id or msg["content"].get("name") != "stdout":
+            msg = kernel.kc.get_iopub_msg(timeout=PATIENCE)
+            assert msg["msg_type"] != "error", msg["content"]
     return msg_id
 
 
