@@ -269,7 +269,9 @@ static void steps(void *ctx, int64_t begin, int64_t end)
         int64_t rows = least(v->oh - oy, d->rows), count = rows * v->ow;
         turn_input(d, group, oy, x);
         for (int64_t p = 0; p < d->panels && !rt_interrupted(); p++) {
-            for (int64_t q = 0; q < count; q += d->t->pixels) {
+            /* a large window makes even a few pixels long */
+            for (int64_t q = 0; q < count && !rt_interrupted();
+                 q += d->t->pixels) {
                 pixels_of(d, p, oy, q, count, x, x + in, step);
             }
             for (int64_t i = 0; i < d->high && p * d->high + i < v->k; i++) {
