@@ -8,6 +8,7 @@
 #include "kernel/link.h"
 #include "kernel/log.h"
 #include "kernel/output.h"
+#include "kernel/protocol/memory.h"
 #include "kernel/supervise.h"
 #include "kernel/text.h"
 #include "kernel/twin.h"
@@ -427,6 +428,7 @@ int kernel_compute_main(void)
                             .set_next_input = on_next_input,
                             .history = on_history};
     rt_error_clear(&err);
+    jp_memory_init();
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     kernel_mark_busy();
     install_signals();

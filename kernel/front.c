@@ -7,6 +7,7 @@
 #include "kernel/log.h"
 #include "kernel/protocol/heartbeat.h"
 #include "kernel/protocol/listen.h"
+#include "kernel/protocol/memory.h"
 #include "kernel/relay.h"
 #include "kernel/router.h"
 
@@ -163,6 +164,7 @@ int kernel_front_main(const char *connection_file)
     jp_connection c;
     jp_error err = {""};
     bool gone;
+    jp_memory_init();
     open_standard();
     if (!jp_connection_load(&c, connection_file, accepts_open_files(), &err)) {
         kernel_log("%s", err.text);

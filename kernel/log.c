@@ -3,6 +3,8 @@
  */
 #include "kernel/log.h"
 
+#include "kernel/protocol/memory.h"
+
 #include <ctype.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -79,17 +81,17 @@ static void *checked(void *p, size_t size)
 
 void *kernel_alloc(size_t size)
 {
-    return checked(calloc(1, size ? size : 1), size);
+    return checked(jp_zeroed(size), size);
 }
 
 void *kernel_grow(void *p, size_t size)
 {
-    return checked(realloc(p, size ? size : 1), size);
+    return checked(jp_grow(p, size), size);
 }
 
 char *kernel_copy(const char *data, size_t size)
 {
-    char *copy = checked(malloc(size + 1), size);
+    char *copy = checked(jp_alloc(size + 1), size);
     memcpy(copy, data, size);
     copy[size] = '\0';
     return copy;
@@ -97,12 +99,16 @@ char *kernel_copy(const char *data, size_t size)
 
 char *kernel_format(const char *format, ...)
 {
-    char *text = NULL;
-    va_list ap;
+    va_list ap, again;
     va_start(ap, format);
-    int n = vasprintf(&text, format, ap);
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, format, ap);
+    size_t size = n < 0 ? 1 : (size_t)n + 1;
+    char *text = checked(jp_zeroed(size), size);
+    vsnprintf(text, size, format, again);
+    va_end(again);
     va_end(ap);
-    return checked(n < 0 ? NULL : text, 0);
+    return text;
 }
 
 int64_t kernel_now(void)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * log.h - the kernel's own log (its stderr, which Jupyter shows in the
- * server's terminal) and memory that cannot fail: the front process holds
- * little, and without memory for a status message it has no way to go on.
+ * server's terminal) and memory that does not fail: what is asked for here is
+ * little, and it waits for it (protocol/memory.h) before it gives up.
  */
 #ifndef KERNEL_LOG_H
 #define KERNEL_LOG_H

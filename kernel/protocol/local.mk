@@ -8,6 +8,7 @@ libprotocol_la_SOURCES = \
 	%reldir%/heartbeat.c %reldir%/heartbeat.h \
 	%reldir%/ipc.c %reldir%/ipc.h \
 	%reldir%/listen.c %reldir%/listen.h \
+	%reldir%/memory.c %reldir%/memory.h \
 	%reldir%/packet.c \
 	%reldir%/replay.c %reldir%/replay.h \
 	%reldir%/sign.c %reldir%/sign.h \

@@ -3,6 +3,7 @@
  */
 #include "kernel/protocol/wire.h"
 
+#include "kernel/protocol/memory.h"
 #include "kernel/protocol/wire_priv.h"
 
 #include <ctype.h>
@@ -48,7 +49,7 @@ static void set_username(jp_wire *w)
 jp_wire *jp_wire_new(const char *scheme, const char *key, const char *session,
                      char tag, jp_error *err)
 {
-    jp_wire *w = calloc(1, sizeof *w);
+    jp_wire *w = jp_zeroed(sizeof *w);
     if (!w) {
         jp_fail(err, "wire: out of memory");
         return NULL;
@@ -126,7 +127,7 @@ static jp_packet *assemble(const jp_outgoing *o, const jp_slice *fixed)
     for (int i = 0; i < FIXED_PARTS; i++) {
         size += fixed[i].size;
     }
-    jp_packet *p = malloc(sizeof *p + size);
+    jp_packet *p = jp_alloc(sizeof *p + size);
     if (!p) {
         return NULL;
     }

@@ -3,6 +3,8 @@
  */
 #include "kernel/protocol/replay.h"
 
+#include "kernel/protocol/memory.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +37,7 @@ struct jp_replay {
 
 jp_replay *jp_replay_new(void)
 {
-    jp_replay *r = calloc(1, sizeof *r);
+    jp_replay *r = jp_zeroed(sizeof *r);
     for (int i = 0; r && i < JP_REPLAY_SESSIONS; i++) {
         r->known[i].date = JP_NO_DATE;
     }

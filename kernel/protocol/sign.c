@@ -3,6 +3,8 @@
  */
 #include "kernel/protocol/sign.h"
 
+#include "kernel/protocol/memory.h"
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -36,7 +38,7 @@ static bool init_key(jp_signer *s, const char *hash, const char *key,
 
 jp_signer *jp_signer_new(const char *scheme, const char *key, jp_error *err)
 {
-    jp_signer *s = calloc(1, sizeof *s);
+    jp_signer *s = jp_zeroed(sizeof *s);
     if (!s) {
         jp_fail(err, "signer: out of memory");
         return NULL;

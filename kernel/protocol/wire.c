@@ -3,6 +3,7 @@
  */
 #include "kernel/protocol/wire.h"
 
+#include "kernel/protocol/memory.h"
 #include "kernel/protocol/sign.h"
 #include "kernel/protocol/wire_priv.h"
 
@@ -121,7 +122,7 @@ typedef struct part {
 /* Takes one frame into the message; past the limits it is read and let go. */
 static bool take_frame(jp_message *m, zmq_msg_t *frame)
 {
-    part *p = m->nframes < JP_MAX_FRAMES ? malloc(sizeof *p) : NULL;
+    part *p = m->nframes < JP_MAX_FRAMES ? jp_alloc(sizeof *p) : NULL;
     if (!p) {
         zmq_msg_close(frame);
         return false;
@@ -152,7 +153,7 @@ jp_verdict jp_wire_receive(jp_wire *w, void *socket, jp_message **out,
             jp_message_free(m);
             return JP_NONE;
         }
-        m = m ? m : calloc(1, sizeof *m);
+        m = m ? m : jp_zeroed(sizeof *m);
         more = zmq_msg_more(&frame);
         if (m) {
             whole &= take_frame(m, &frame);

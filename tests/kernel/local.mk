@@ -9,7 +9,7 @@ double_kernel_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
 double_kernel_LDADD = libkernel.la -lpthread
 
 # Faults for the torture tests: preloaded into the kernel.
-check_LTLIBRARIES = poison.la
+check_LTLIBRARIES += poison.la
 poison_la_SOURCES = %reldir%/poison.c
 poison_la_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE
 poison_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
@@ -45,7 +45,7 @@ EXTRA_DIST += \
 	%reldir%/test_input.py %reldir%/test_install.py %reldir%/test_jkt.py %reldir%/test_language.py \
 	%reldir%/test_lifetime.py %reldir%/test_limits.py %reldir%/test_notebook.py \
 	%reldir%/test_questions.py %reldir%/test_security.py %reldir%/test_sequences.py \
-	%reldir%/test_stalled.py %reldir%/test_torture.py \
+	%reldir%/test_shortage.py %reldir%/test_stalled.py %reldir%/test_torture.py \
 	%reldir%/test_wire_abuse.py
 
 # make torture [SEED=1] [SAMPLES=60]: all of tests/kernel/test_torture.py, the

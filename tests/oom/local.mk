@@ -8,6 +8,15 @@ TESTS += $(oom_tests)
 tests_oom_oom_language_LDADD = liblang.la libruntime.la $(LIBM)
 tests_oom_oom_runtime_LDADD = libruntime.la $(LIBM)
 
+# Preloaded into kernels by tests/kernel/test_shortage.py.
+check_LTLIBRARIES += %D%/shortage.la
+tests_oom_shortage_la_SOURCES = %D%/shortage.c
+tests_oom_shortage_la_CFLAGS = $(RT_CFLAGS)
+tests_oom_shortage_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
+tests_oom_shortage_la_LIBADD = -ldl
+
 oom: all
 	OOM_EVERY=1 $(MAKE) check TESTS='$(oom_tests)'
+	OOM_EVERY=1 RUSTORCH_BUILDDIR='$(abs_top_builddir)' $(PYTHON) -m pytest \
+	    -q -s $(srcdir)/tests/kernel/test_shortage.py
 .PHONY: oom

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT
+ * Memory with patience.
+ */
+#include "kernel/protocol/memory.h"
+
+#include <jansson.h>
+#include <openssl/crypto.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { RESERVE = 1 << 20, SMALL = 1 << 20, PAUSE_MS = 10, PAUSES = 300 };
+
+static _Atomic(void *) reserve;
+
+static void refill(void)
+{
+    void *fresh = atomic_load(&reserve) ? NULL : malloc(RESERVE), *none = NULL;
+    if (fresh && !atomic_compare_exchange_strong(&reserve, &none, fresh)) {
+        free(fresh);
+    }
+}
+
+/* Whether it is worth trying again, for the n-th time. */
+static bool try_again(int n, size_t size)
+{
+    void *spare = atomic_exchange(&reserve, NULL);
+    if (spare) {
+        free(spare);
+        return true;
+    }
+    if (n >= PAUSES || size > SMALL) {
+        return false;
+    }
+    nanosleep(&(struct timespec){0, PAUSE_MS * 1000000L}, NULL);
+    return true;
+}
+
+void *jp_grow(void *p, size_t size)
+{
+    void *q;
+    size = size ? size : 1;
+    for (int n = 0; !(q = realloc(p, size)) && try_again(n, size); n++) {
+    }
+    if (q && !atomic_load(&reserve)) {
+        refill();
+    }
+    return q;
+}
+
+void *jp_alloc(size_t size)
+{
+    return jp_grow(NULL, size);
+}
+
+void *jp_zeroed(size_t size)
+{
+    void *p = jp_grow(NULL, size);
+    return p ? memset(p, 0, size) : NULL;
+}
+
+static void *crypto_alloc(size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return size ? jp_alloc(size) : NULL;
+}
+
+static void *crypto_grow(void *p, size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    if (!size) {
+        free(p);
+        return NULL;
+    }
+    return jp_grow(p, size);
+}
+
+static void crypto_free(void *p, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(p);
+}
+
+void jp_memory_init(void)
+{
+    json_set_alloc_funcs(jp_alloc, free);
+    CRYPTO_set_mem_functions(crypto_alloc, crypto_grow, crypto_free);
+    refill();
+}
