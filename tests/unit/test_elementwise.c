@@ -441,6 +441,20 @@ CASE(results_larger_than_the_caches_are_whole)
     DROP(x, y, sum, far);
 }
 
+CASE(what_no_integer_holds_becomes_the_least_one)
+{
+    rt_tensor *x = tensor(RT_FLOAT32, SHAPE(37),
+                          VALUES(INFINITY, -INFINITY, NAN, 1e30, -2.5));
+    rt_tensor *l = CALL(to, 2, T(x), RT_V_DTYPE(RT_INT64));
+    rt_tensor *i = CALL(to, 2, T(x), RT_V_DTYPE(RT_INT32));
+    for (int k = 0; k < 37; k++) {
+        bool fits = k % 5 == 4;
+        CHECK_INT(((int64_t *)rt_tensor_data(l))[k], fits ? -2 : INT64_MIN);
+        CHECK_INT(((int32_t *)rt_tensor_data(i))[k], fits ? -2 : INT32_MIN);
+    }
+    DROP(x, l, i);
+}
+
 CASE(half_types_round_to_nearest_even_through_every_conversion)
 {
     for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {

@@ -10,16 +10,19 @@
 #endif
 
 /* Floats to integers go through int64, so that -1.0 becomes 255 in uint8 on
- * every instruction set. */
+ * every instruction set. What does not fit, and NaN, becomes the least integer,
+ * as x86's own instructions have it. */
 #define IDENTITY(v) (v)
 #define TO_BOOL(v) ((v) != 0)
 #define INT_TO_HALF(v) v_to_half((float)(v))
 #define INT_TO_BF16(v) v_to_bfloat16((float)(v))
 #define FROM_F16(v) v_from_half(v)
 #define FROM_BF16(v) v_from_bfloat16(v)
-#define FLOAT_TO_U8(v) (uint8_t)(int64_t)(v)
-#define FLOAT_TO_I32(v) (int32_t)(v)
-#define FLOAT_TO_I64(v) (int64_t)(v)
+#define FLOAT_TO_U8(v) (uint8_t)FLOAT_TO_I64(v)
+#define FLOAT_TO_I32(v)                                                        \
+    ((v) >= -0x1p31f && (v) < 0x1p31f ? (int32_t)(v) : INT32_MIN)
+#define FLOAT_TO_I64(v)                                                        \
+    ((v) >= -0x1p63f && (v) < 0x1p63f ? (int64_t)(v) : INT64_MIN)
 
 #define CONVERT(id, S, D, LOAD, STORE)                                         \
     static void id(char *out, int64_t os, const char *in, int64_t is,          \
