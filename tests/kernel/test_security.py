@@ -362,3 +362,33 @@ def test_no_other_user_is_let_in_though_the_file_s_mode_would(tmp_path):
         for path in folder.iterdir():
             path.unlink()
         folder.rmdir()
+
+
+GREETING = """
+import os, socket, sys
+os.setuid(int(sys.argv[2]))
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(float(sys.argv[3]))
+s.connect("\\0" + sys.argv[1])
+try:
+    print(len(s.recv(1)))
+except ConnectionResetError:
+    print(0)
+"""
+
+
+def abstract_names(pid):
+    """Names without a file at which the process listens."""
+    inodes = {os.readlink(fd)[8:-1] for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir()
+              if os.readlink(fd).startswith("socket:")}
+    rows = [row.split() for row in pathlib.Path("/proc/net/unix").read_text().splitlines()[1:]]
+    return {row[7][1:] for row in rows if len(row) > 7 and row[6] in inodes and row[7][0] == "@"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_the_inner_socket_of_iopub_hangs_up_on_other_users(fresh):
+    name, = abstract_names(fresh.pid)
+    for user, greeted in ((12345, "0"), (0, "1")):
+        done = subprocess.run([sys.executable, "-c", GREETING, name, str(user), str(TIMEOUT)],
+                              capture_output=True, text=True, timeout=2 * TIMEOUT)
+        assert done.stdout.strip() == greeted, done.stderr
