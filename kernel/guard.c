@@ -22,15 +22,14 @@ typedef struct watched {
 
 static int look(watched files[JP_CHANNEL_COUNT], const jp_connection *c)
 {
-    static const char scheme[] = "ipc://";
     char address[JP_ADDRESS_MAX];
     jp_error err = {""};
     int n = 0;
     for (int i = 0; i < JP_CHANNEL_COUNT; i++) {
         struct stat st;
         if (jp_connection_address(c, (jp_channel)i, address, &err) &&
-            lstat(address + sizeof scheme - 1, &st) == 0) {
-            strcpy(files[n].path, address + sizeof scheme - 1);
+            lstat(address + sizeof JP_IPC_SCHEME - 1, &st) == 0) {
+            strcpy(files[n].path, address + sizeof JP_IPC_SCHEME - 1);
             files[n].device = st.st_dev;
             files[n++].inode = st.st_ino;
         }

@@ -266,7 +266,7 @@ bool jp_connection_address(const jp_connection *c, jp_channel channel,
 {
     bool ipc = strcmp(c->transport, "ipc") == 0;
     bool v6 = !ipc && strchr(c->ip, ':') && c->ip[0] != '[';
-    int n = ipc ? snprintf(out, JP_ADDRESS_MAX, "ipc://%s-%d", c->ip,
+    int n = ipc ? snprintf(out, JP_ADDRESS_MAX, JP_IPC_SCHEME "%s-%d", c->ip,
                            c->port[channel])
                 : snprintf(out, JP_ADDRESS_MAX, "tcp://%s%s%s:%d",
                            v6 ? "[" : "", c->ip, v6 ? "]" : "",

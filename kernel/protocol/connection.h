@@ -23,7 +23,8 @@ typedef enum jp_channel {
     JP_CHANNEL_COUNT
 } jp_channel;
 
-/* Longest address: "ipc://" and a socket path. */
+#define JP_IPC_SCHEME "ipc://"
+/* Longest address: the scheme and a socket path. */
 enum { JP_ADDRESS_MAX = 128 };
 /* A key of CurveZMQ in Z85 and its NUL. */
 enum { JP_CURVE_KEY_SIZE = 41 };

@@ -13,8 +13,6 @@
 #include <unistd.h>
 #include <zmq.h>
 
-static const char scheme[] = "ipc://";
-
 static bool check_folder(const char *path, jp_error *err)
 {
     char copy[JP_ADDRESS_MAX];
@@ -71,7 +69,7 @@ bool jp_ipc_only_own(void *socket)
 
 bool jp_path_free(const jp_connection *c, const char *address, jp_error *err)
 {
-    const char *path = address + sizeof scheme - 1;
+    const char *path = address + sizeof JP_IPC_SCHEME - 1;
     struct stat st;
     if (strcmp(c->transport, "ipc") != 0) {
         return true;

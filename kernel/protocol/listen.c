@@ -20,8 +20,6 @@
 
 enum { BACKLOG = 100, KIND = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK };
 
-static const char scheme[] = "ipc://";
-
 typedef union address {
     struct sockaddr any;
     struct sockaddr_in v4;
@@ -131,7 +129,7 @@ int jp_listen(const jp_connection *c, jp_channel channel, jp_error *err)
         return -1;
     }
     if (strcmp(c->transport, "ipc") == 0) {
-        fd = listen_at_file(text + sizeof scheme - 1);
+        fd = listen_at_file(text + sizeof JP_IPC_SCHEME - 1);
     } else if (find_address(c->ip, c->port[channel], &a, &size)) {
         fd = open_at(&a, size);
     }
@@ -151,7 +149,7 @@ void jp_listen_close(const jp_connection *c, jp_channel channel, int listener)
     close(listener);
     if (strcmp(c->transport, "ipc") == 0 &&
         jp_connection_address(c, channel, text, NULL)) {
-        unlink(text + sizeof scheme - 1);
+        unlink(text + sizeof JP_IPC_SCHEME - 1);
     }
 }
 
@@ -196,14 +194,14 @@ bool jp_inner_address(char out[JP_ADDRESS_MAX], jp_error *err)
     if (!jp_session_new(name, err)) {
         return false;
     }
-    snprintf(out, JP_ADDRESS_MAX, "ipc://@rustorch-%s", name);
+    snprintf(out, JP_ADDRESS_MAX, JP_IPC_SCHEME "@rustorch-%s", name);
     return true;
 }
 
 int jp_inner_connect(const char *inner)
 {
     /* A name that begins with NUL and has no file; libzmq writes it "@". */
-    const char *name = inner + sizeof scheme - 1;
+    const char *name = inner + sizeof JP_IPC_SCHEME - 1;
     address a = {.local = {.sun_family = AF_UNIX}};
     memcpy(a.local.sun_path, name, strlen(name));
     a.local.sun_path[0] = '\0';

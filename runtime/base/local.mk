@@ -2,7 +2,7 @@ libruntime_la_SOURCES += \
 	%D%/alloc.c \
 	%D%/cpu.c %D%/cpu.h \
 	%D%/error.c \
-	%D%/isa.h \
+	%D%/isa.h %D%/loops.h \
 	%D%/log.h \
 	%D%/pool.c %D%/pool.h \
 	%D%/random.c %D%/random.h \

@@ -4,6 +4,8 @@
  */
 #include "runtime/base/mt19937.h"
 
+#include "runtime/base/loops.h"
+
 enum { N = RT_MT_WORDS, M = RT_MT_REACH };
 
 static inline uint32_t twist(uint32_t u, uint32_t v)
@@ -24,16 +26,16 @@ static inline uint32_t tempered(uint32_t y)
  * is wide. */
 static void refill(uint32_t *w, uint32_t *out)
 {
-    _Pragma("GCC ivdep")
+    RT_VECTORISE
     for (int i = 0; i < N - M; i++) {
         w[i] = w[i + M] ^ twist(w[i], w[i + 1]);
     }
-    _Pragma("GCC ivdep")
+    RT_VECTORISE
     for (int i = N - M; i < N - 1; i++) {
         w[i] = w[i + M - N] ^ twist(w[i], w[i + 1]);
     }
     w[N - 1] = w[M - 1] ^ twist(w[N - 1], w[0]);
-    _Pragma("GCC ivdep")
+    RT_VECTORISE
     for (int i = 0; i < N; i++) {
         out[i] = tempered(w[i]);
     }
@@ -41,7 +43,7 @@ static void refill(uint32_t *w, uint32_t *out)
 
 static void extend(uint32_t *x, int64_t n)
 {
-    _Pragma("GCC ivdep")
+    RT_VECTORISE
     for (int64_t i = 0; i < n; i++) {
         x[i] = x[i + M - N] ^ twist(x[i - N], x[i - N + 1]);
     }

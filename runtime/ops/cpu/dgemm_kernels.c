@@ -5,7 +5,11 @@
  * order, and a tile of c stays in registers while it runs over k. Compiled per
  * instruction set.
  */
-#pragma GCC optimize("fp-contract=fast")   /* products and sums fuse here */
+#ifdef __clang__               /* products and sums fuse here */
+#pragma clang fp contract(fast)
+#else
+#pragma GCC optimize("fp-contract=fast")
+#endif
 
 #include "runtime/ops/cpu/dgemm_kernels.h"
 #include "runtime/ops/cpu/vec.h"

@@ -10,6 +10,8 @@
 #ifndef RT_OPS_CPU_VEC_H
 #define RT_OPS_CPU_VEC_H
 
+#include "runtime/base/loops.h"
+
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -20,11 +22,7 @@
 #define FMA(a, b, c) ((a) * (b) + (c))
 #endif
 
-/* In front of a loop whose iterations are independent: the output is another
- * array or exactly an input. */
-#define RT_VECTORISE _Pragma("GCC ivdep")
-
-#define V_INLINE static inline __attribute__((always_inline))
+#define V_INLINE static inline __attribute__((always_inline, unused))
 
 V_INLINE float v_float(uint32_t bits)
 {
