@@ -6,6 +6,7 @@ A suite is a C test program (its last line is `N passed, N failed`, perhaps
 line counts as one failure. The last line printed is the sum.
 """
 import os
+import signal
 import re
 import subprocess
 import sys
@@ -56,6 +57,9 @@ def pytest_suite(folder):
 
 
 def main():
+    # A shell that starts this in the background has SIGINT ignored, and what is
+    # ignored is inherited: tests of Ctrl-C would wait for ever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.update(RUSTORCH_BUILDDIR=str(BUILD), RUSTORCH_SRCDIR=str(TOP),
                       MPLBACKEND="Agg", JUPYTER_PLATFORM_DIRS="1")
     rows = list(c_suites())
