@@ -6,8 +6,8 @@ A suite is a C test program (its last line is `N passed, N failed`, perhaps
 line counts as one failure. The last line printed is the sum.
 """
 import os
-import signal
 import re
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as xml
