@@ -8,11 +8,13 @@ import time
 
 import nbformat
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from conftest import TOKEN, wait_until
 
+EDITORS = ".jp-Notebook .jp-CodeCell .cm-content"
 KERNEL = {"name": "rustorch", "display_name": "RusTorch", "language": "rustorch"}
 
 
@@ -22,23 +24,41 @@ def notebook_with(folder, name, *sources):
     nbformat.write(book, folder / name)
 
 
-def texts(browser, selector):
-    return [e.text for e in browser.find_elements(By.CSS_SELECTOR, selector)]
+def texts(browser, selector, of="e.innerText"):
+    """Of all elements at one moment: JupyterLab replaces them while it draws."""
+    return browser.execute_script(
+        f"return Array.from(document.querySelectorAll(arguments[0]), e => {of})", selector)
+
+
+def click(browser, selector, index=0):
+    """Clicks what is there, again when it was just replaced."""
+    def clicked():
+        with contextlib.suppress(StaleElementReferenceException, IndexError):
+            browser.find_elements(By.CSS_SELECTOR, selector)[index].click()
+            return True
+        return False
+
+    wait_until(clicked, 10, f"{selector} to be clicked")
 
 
 def open_notebook(lab, browser, name):
     base, _ = lab
     browser.get(f"{base}/lab/tree/{name}?token={TOKEN}&reset")
     wait_until(lambda: texts(browser, ".jp-Notebook .jp-CodeCell"), 40, "the notebook's cells")
-    wait_until(lambda: any("Idle" in (e.get_attribute("title") or "") or "RusTorch" in e.text
-                           for e in browser.find_elements(By.CSS_SELECTOR, ".jp-KernelName, .jp-Notebook-ExecutionIndicator")),
+    named = ".jp-KernelName, .jp-Notebook-ExecutionIndicator"
+    wait_until(lambda: any("Idle" in t or "RusTorch" in t for t in texts(
+        browser, named, "(e.getAttribute('title') || '') + e.innerText")),
                40, "the kernel to be named")
 
 
+def press(browser, index, *keys):
+    click(browser, EDITORS, index)
+    browser.switch_to.active_element.send_keys(*keys)
+
+
 def run_all(browser):
-    cell = browser.find_elements(By.CSS_SELECTOR, ".jp-Notebook .jp-CodeCell .cm-content")[0]
-    cell.click()
-    count = len(browser.find_elements(By.CSS_SELECTOR, ".jp-Notebook .jp-CodeCell"))
+    click(browser, EDITORS)
+    count = len(texts(browser, ".jp-Notebook .jp-CodeCell"))
     for _ in range(count):
         browser.switch_to.active_element.send_keys(Keys.SHIFT, Keys.ENTER)
 
@@ -84,8 +104,8 @@ def test_a_chart_is_a_visible_picture(lab, browser):
     run_all(browser)
 
     def picture():
-        images = browser.find_elements(By.CSS_SELECTOR, ".jp-OutputArea-output img")
-        return images and images[0].size["width"] > 100
+        widths = texts(browser, ".jp-OutputArea-output img", "e.clientWidth")
+        return widths and widths[0] > 100
 
     wait_until(picture, 30, "a picture wider than 100 pixels")
 
@@ -94,7 +114,7 @@ def test_completion_offers_ops_as_one_types(lab, browser):
     _, folder = lab
     notebook_with(folder, "complete.ipynb", "")
     open_notebook(lab, browser, "complete.ipynb")
-    browser.find_element(By.CSS_SELECTOR, ".jp-CodeCell .cm-content").click()
+    click(browser, EDITORS)
     browser.switch_to.active_element.send_keys("soft")
 
     def offered():
@@ -115,18 +135,14 @@ def test_an_interrupt_keeps_the_variables(lab, browser):
                   "printf(\"round and round\\n\"); while (1) { }",
                   "printf(\"kept %d\\n\", kept + 1);")
     open_notebook(lab, browser, "interrupt.ipynb")
-    cells = browser.find_elements(By.CSS_SELECTOR, ".jp-Notebook .jp-CodeCell .cm-content")
-    cells[0].click()
-    browser.switch_to.active_element.send_keys(Keys.SHIFT, Keys.ENTER)
+    press(browser, 0, Keys.SHIFT, Keys.ENTER)
     browser.switch_to.active_element.send_keys(Keys.SHIFT, Keys.ENTER)
     wait_until(lambda: "round and round" in outputs(browser), 20, "a running cell")
-    browser.find_element(By.CSS_SELECTOR, "[data-command='notebook:interrupt-kernel'], "
-                         "jp-button[data-command='kernelmenu:interrupt'], "
-                         "[title^='Interrupt the kernel']").click()
+    click(browser, "[data-command='notebook:interrupt-kernel'], "
+                   "jp-button[data-command='kernelmenu:interrupt'], "
+                   "[title^='Interrupt the kernel']")
     wait_until(lambda: "error[interrupt]" in outputs(browser), 20, "the interrupted cell's error")
-    cells = browser.find_elements(By.CSS_SELECTOR, ".jp-Notebook .jp-CodeCell .cm-content")
-    cells[2].click()
-    browser.switch_to.active_element.send_keys(Keys.SHIFT, Keys.ENTER)
+    press(browser, 2, Keys.SHIFT, Keys.ENTER)
     wait_until(lambda: "kept 42" in outputs(browser), 20, "the variable after the interrupt")
 
 
@@ -139,11 +155,6 @@ def computing(folder):
                     and str(folder).encode() in process.joinpath("environ").read_bytes()):
                 found.append(int(process.name))
     return found
-
-
-def press(browser, index, *keys):
-    browser.find_elements(By.CSS_SELECTOR, ".jp-Notebook .jp-CodeCell .cm-content")[index].click()
-    browser.switch_to.active_element.send_keys(*keys)
 
 
 def test_a_crash_is_an_error_and_keeps_the_variables(lab, browser):
