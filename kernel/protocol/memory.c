@@ -8,7 +8,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 enum { RESERVE = 1 << 20, SMALL = 1 << 20, PAUSE_MS = 10, PAUSES = 300 };
@@ -38,16 +37,24 @@ static bool try_again(int n, size_t size)
     return true;
 }
 
-void *jp_grow(void *p, size_t size)
+/* p with another size; with p NULL and `zeroed` something new, in which pages
+ * that nobody touches take no memory. */
+static void *get(void *p, size_t size, bool zeroed)
 {
     void *q;
     size = size ? size : 1;
-    for (int n = 0; !(q = realloc(p, size)) && try_again(n, size); n++) {
+    for (int n = 0; !(q = zeroed ? calloc(1, size) : realloc(p, size)) &&
+                    try_again(n, size); n++) {
     }
     if (q && !atomic_load(&reserve)) {
         refill();
     }
     return q;
+}
+
+void *jp_grow(void *p, size_t size)
+{
+    return get(p, size, false);
 }
 
 void *jp_alloc(size_t size)
@@ -57,8 +64,7 @@ void *jp_alloc(size_t size)
 
 void *jp_zeroed(size_t size)
 {
-    void *p = jp_grow(NULL, size);
-    return p ? memset(p, 0, size) : NULL;
+    return get(NULL, size, true);
 }
 
 static void *crypto_alloc(size_t size, const char *file, int line)
