@@ -50,7 +50,7 @@ struct kernel_relay {
     const char *inner;
     int64_t limit, waits;       /* for one; for all together, now */
     atomic_bool stopping;
-    bool told_disk, paused;
+    bool told_disk, paused, told_pause;
     kernel_queue *events;
     pair *pairs;
     char chunk[CHUNK];
@@ -236,9 +236,13 @@ static void accept_all(kernel_relay *r)
     int fd;
     while ((fd = jp_accept(r->listener)) >= 0) {
         add_pair(r, fd);
+        r->told_pause = false;
     }
     if (errno != EAGAIN) {
-        kernel_log("iopub: no more clients for now: %s", strerror(errno));
+        if (!r->told_pause) {
+            kernel_log("iopub: no more clients for now: %s", strerror(errno));
+        }
+        r->told_pause = true;
         epoll_ctl(r->poll, EPOLL_CTL_DEL, r->listener, NULL);
         r->paused = true;
     }

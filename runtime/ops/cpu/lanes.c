@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "runtime/base/pool.h"
+#include "runtime/ops/cpu/step.h"
 
 enum { LEAST_STEPS = 8, CHAINS = 8, MOST_SUMS = 1 << 14 };
 
@@ -28,7 +29,7 @@ typedef struct work {
     float *weights;                /* [panels][taps][high] */
     float *sums;                   /* [chains][k][taps][lanes] */
     float *dw;
-    _Atomic rt_status failed;
+    rt__step_state failed;
 } work;
 
 static int64_t quotient(int64_t a, int64_t b)
@@ -101,29 +102,6 @@ static void plan(work *d, const rt__lanes *v)
     d->panels = quotient(v->k, RT_LANES_ROWS);
     d->high = quotient(v->k, d->panels);
     d->panels = quotient(v->k, d->high);
-}
-
-static float *room_of(work *d, int64_t floats)
-{
-    float *room = NULL;
-    if (rt_interrupted()) {
-        d->failed = RT_E_INTERRUPT;
-    } else if (!d->failed) {
-        room = rt_alloc((size_t)floats * sizeof *room);
-        if (!room) {
-            d->failed = RT_E_MEMORY;
-        }
-    }
-    return room;
-}
-
-static rt_status ended(bool whole, const work *d, const char *name,
-                       rt_error *err)
-{
-    return whole && !d->failed ? RT_OK
-           : d->failed == RT_E_MEMORY
-               ? rt_fail(err, RT_E_MEMORY, "%s: not enough memory", name)
-               : rt_fail(err, RT_E_INTERRUPT, "%s: interrupted", name);
 }
 
 /* --- turning ------------------------------------------------------------- */
@@ -263,7 +241,7 @@ static void steps(void *ctx, int64_t begin, int64_t end)
     work *d = ctx;
     const rt__lanes *v = d->v;
     int64_t in = input_room(d), step = output_room(d, 1);
-    float *x = room_of(d, in + step * d->high);
+    float *x = rt__step_room(&d->failed, in + step * d->high);
     for (int64_t s = begin; x && s < end; s++) {
         int64_t group = s / d->bands, oy = s % d->bands * d->rows;
         int64_t rows = least(v->oh - oy, d->rows), count = rows * v->ow;
@@ -295,7 +273,7 @@ rt_status rt__lanes_run(const rt__lanes *v, const char *name, rt_error *err)
     pack_weights(&d);
     bool whole = rt__parallel(d.groups * d.bands, 1, steps, &d);
     rt_free(d.weights);
-    return ended(whole, &d, name, err);
+    return rt__steps_ended(whole, &d.failed, name, err);
 }
 
 /* --- gradient of the weight ---------------------------------------------- */
@@ -349,7 +327,7 @@ static void chains(void *ctx, int64_t begin, int64_t end)
     int64_t in = input_room(d), plane = output_room(d, 1);
     int64_t all = v->k * d->taps * d->t->lanes;
     int64_t n = quotient(d->taps, quotient(d->taps, d->t->taps));
-    float *x = room_of(d, in + v->k * plane);
+    float *x = rt__step_room(&d->failed, in + v->k * plane);
     for (int64_t chain = begin; x && chain < end; chain++) {
         float *sums = d->sums + chain * all;
         zero(sums, all);
@@ -395,5 +373,5 @@ rt_status rt__lanes_weight(const rt__lanes *v, float *dw, const char *name,
     bool whole = rt__parallel(d.chains, 1, chains, &d) &&
                  rt__parallel(v->k * d.taps, 256, join_sums, &d);
     rt_free(d.sums);
-    return ended(whole, &d, name, err);
+    return rt__steps_ended(whole, &d.failed, name, err);
 }

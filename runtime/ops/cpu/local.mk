@@ -15,7 +15,7 @@ ops_kernels = \
 	%D%/reduce_kernels.c \
 	%D%/rows_kernels.c \
 	%D%/softmax_kernels.c %D%/softmax.h \
-	%D%/winograd_kernels.c %D%/winograd.h
+	%D%/winograd_kernels.c %D%/winograd.h %D%/step.h
 ops_kernel_cflags = $(AM_CFLAGS) $(VECTOR_CFLAGS) \
 	 -fwrapv -Wno-type-limits
 

@@ -26,12 +26,7 @@ V_INLINE double total(const wide *parts)
     wide p = PARTS == 2 ? parts[0] + parts[1]
                         : (parts[0] + parts[2]) + (parts[1] + parts[3]);
 #if defined(__AVX512F__)
-    __m512 v = (__m512)p;
-    __m512d d = _mm512_cvtps_pd(_mm512_castps512_ps256(v)) +
-                _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1));
-    __m256d h = _mm512_castpd512_pd256(d) + _mm512_extractf64x4_pd(d, 1);
-    __m128d q = _mm256_castpd256_pd128(h) + _mm256_extractf128_pd(h, 1);
-    return q[0] + q[1];
+    return w_sum64(p);
 #else
     double sum = 0;
     for (int i = 0; i < WIDE; i++) {

@@ -205,6 +205,19 @@ WIDE_JOIN(w_join_sum, W_ADD, W_ADD)
 WIDE_JOIN(w_join_max, w_max, W_LARGER)
 WIDE_JOIN(w_join_min, w_min, W_SMALLER)
 
+#if defined(__AVX512F__)
+/* The lanes added in float64. */
+V_INLINE double w_sum64(wide p)
+{
+    __m512 v = (__m512)p;
+    __m512d d = _mm512_cvtps_pd(_mm512_castps512_ps256(v)) +
+                _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1));
+    __m256d h = _mm512_castpd512_pd256(d) + _mm512_extractf64x4_pd(d, 1);
+    __m128d q = _mm256_castpd256_pd128(h) + _mm256_extractf128_pd(h, 1);
+    return q[0] + q[1];
+}
+#endif
+
 /* The lanes added: down to 16 of them as they are, those in float64. */
 V_INLINE double w_join_wide(const wide *parts)
 {
@@ -218,12 +231,7 @@ V_INLINE double w_join_wide(const wide *parts)
         }
     }
 #if defined(__AVX512F__)
-    __m512 v = (__m512)p[0];
-    __m512d d = _mm512_cvtps_pd(_mm512_castps512_ps256(v)) +
-                _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1));
-    __m256d h = _mm512_castpd512_pd256(d) + _mm512_extractf64x4_pd(d, 1);
-    __m128d q = _mm256_castpd256_pd128(h) + _mm256_extractf128_pd(h, 1);
-    return q[0] + q[1];
+    return w_sum64(p[0]);
 #else
     float lane[16];
     double sum[8];

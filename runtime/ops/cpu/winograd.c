@@ -12,6 +12,7 @@
 
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/sgemm_kernels.h"
+#include "runtime/ops/cpu/step.h"
 
 enum { POINTS = RT_WINOGRAD_POINTS, CHANNELS = 16 };
 enum { LEAST_CHANNELS = 16 };
@@ -35,7 +36,7 @@ typedef struct work {
     float *u, *x, *m;             /* points of weights, inputs, outputs */
     float *a, *b;                 /* packed, for the weight's gradient */
     float *dw;
-    _Atomic rt_status failed;     /* of a step */
+    rt__step_state failed;        /* of a step */
 } work;
 
 static int64_t quotient(int64_t a, int64_t b)
@@ -100,15 +101,6 @@ static rt_status no_memory(const char *name, rt_error *err)
 {
     return rt_fail(err, RT_E_MEMORY, "%s: not enough memory for its tiles",
                    name);
-}
-
-static rt_status done(bool whole, const work *d, const char *name,
-                      rt_error *err)
-{
-    return whole && !d->failed ? RT_OK
-           : d->failed == RT_E_MEMORY
-               ? no_memory(name, err)
-               : rt_fail(err, RT_E_INTERRUPT, "%s: interrupted", name);
 }
 
 /* --- forward -------------------------------------------------------------- */
@@ -185,25 +177,10 @@ static void panel_outputs(const work *d, int64_t panel, int64_t block,
     }
 }
 
-/* Room of a step's own; NULL when it is not to run. */
-static float *step_room(work *d, int64_t floats)
-{
-    float *room = NULL;
-    if (rt_interrupted()) {
-        d->failed = RT_E_INTERRUPT;
-    } else if (!d->failed) {
-        room = rt_alloc((size_t)floats * sizeof *room);
-        if (!room) {
-            d->failed = RT_E_MEMORY;
-        }
-    }
-    return room;
-}
-
 static void whole_blocks(void *ctx, int64_t begin, int64_t end)
 {
     work *d = ctx;
-    float *x = step_room(d, POINTS * (d->x_points + d->m_points));
+    float *x = rt__step_room(&d->failed, POINTS * (d->x_points + d->m_points));
     for (int64_t b = begin; x && b < end; b++) {
         block_inputs(d, b, 0, d->c, x);
         for (int64_t p = 0; p < d->panels && !rt_interrupted(); p++) {
@@ -230,7 +207,7 @@ static void inputs(void *ctx, int64_t begin, int64_t end)
 static void whole_panels(void *ctx, int64_t begin, int64_t end)
 {
     work *d = ctx;
-    float *u = step_room(d, POINTS * (d->u_points + d->m_points));
+    float *u = rt__step_room(&d->failed, POINTS * (d->u_points + d->m_points));
     for (int64_t p = begin; u && p < end; p++) {
         panel_weights(d, p, u);
         for (int64_t b = 0; b < d->now; b++) {
@@ -287,7 +264,7 @@ rt_status rt__winograd_run(const rt__winograd *v, const char *name,
     }
     bool whole = many ? by_blocks(&d) : by_panels(&d);
     rt_free(d.x);
-    return done(whole, &d, name, err);
+    return rt__steps_ended(whole, &d.failed, name, err);
 }
 
 /* --- gradient of the weight -------------------------------------------------- */
@@ -383,5 +360,5 @@ rt_status rt__winograd_weight(const rt__winograd *v, float *dw,
     }
     whole = whole && rt__parallel(d.k, 4, weight_gradients, &d);
     rt_free(room);
-    return done(whole, &d, name, err);
+    return rt__steps_ended(whole, &d.failed, name, err);
 }
