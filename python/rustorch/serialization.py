@@ -7,7 +7,6 @@ import collections
 import io
 import os
 import pickle
-import tempfile
 
 from . import _C
 from ._C import Module, Tensor
@@ -42,21 +41,10 @@ def _describable(module):
 
 
 def _save_pickle(obj, path, protocol):
-    folder = os.path.dirname(path) or "."
-    try:
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".rustorch-")
-    except OSError as error:
-        raise _C.FileError(f"save: cannot write to {folder!r}: {error.strerror}") from None
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(_MAGIC)
-            pickle.dump(obj, out, protocol)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    out = io.BytesIO()
+    out.write(_MAGIC)
+    pickle.dump(obj, out, protocol)
+    _C._replace_file(path, out.getbuffer())
 
 
 class _Safe(pickle.Unpickler):

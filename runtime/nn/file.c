@@ -11,6 +11,7 @@
  * the file's.
  */
 #include "runtime/nn/json.h"
+#include "runtime/nn/target.h"
 
 #include "runtime/ops/op.h"
 
@@ -557,98 +558,20 @@ static rt_status write_tensor(int fd, rt_tensor *t, const char *path,
     return st;
 }
 
-/* Makes the rename itself durable, where the system allows it. */
-static void sync_folder(const char *path)
-{
-    char *folder = rt_strdup(path);
-    char *slash = folder ? strrchr(folder, '/') : NULL;
-    if (slash) {
-        slash[slash == folder] = '\0';
-    }
-    int fd = open(slash ? folder : ".", O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        (void)fsync(fd);
-        close(fd);
-    }
-    rt_free(folder);
-}
-
-/* Where the bytes go, and what is to be renamed in the end: NULL when `path`
- * is no plain file (a pipe, a terminal, /dev/null) and is written to itself. */
-typedef struct target {
-    char *path, *part;    /* through symbolic links; beside it */
-    int fd;
-} target;
-
-/* A new file beside the one of that name, as readable as it is. */
-static int open_beside(target *t, const struct stat *old)
-{
-    static atomic_uint counter;
-    rt__text name = {0};
-    rt__text_format(&name, "%s.%ld-%u.part", t->path, (long)getpid(),
-                    atomic_fetch_add(&counter, 1));
-    if (rt__text_take(&name, &t->part, NULL)) {
-        errno = ENOMEM;
-        return -1;
-    }
-    int fd = open(t->part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd >= 0 && old) {
-        (void)fchmod(fd, old->st_mode & 0777);
-    }
-    return fd;
-}
-
-static rt_status open_target(target *t, const char *path, rt_error *err)
-{
-    struct stat old;
-    bool exists = stat(path, &old) == 0;
-    char *real = realpath(path, NULL);
-    *t = (target){.path = rt_strdup(real ? real : path), .fd = -1};
-    free(real);
-    if (!t->path) {
-        return rt_fail(err, RT_E_MEMORY, "cannot write '%s': no memory", path);
-    }
-    t->fd = exists && !S_ISREG(old.st_mode)
-                ? open(t->path, O_WRONLY | O_CLOEXEC)
-                : open_beside(t, exists ? &old : NULL);
-    return t->fd >= 0 ? RT_OK : file_error(err, "write", path);
-}
-
-/* Under its name once it is whole and on the disk; else nothing is left of
- * it. */
-static rt_status close_target(target *t, const char *path, rt_status st,
-                              rt_error *err)
-{
-    if (!st && t->part && fsync(t->fd)) {
-        st = file_error(err, "write", path);
-    }
-    if (t->fd >= 0 && close(t->fd) && !st) {
-        st = file_error(err, "write", path);
-    }
-    if (!st && t->part && rename(t->part, t->path)) {
-        st = file_error(err, "write", path);
-    }
-    if (st && t->part && t->fd >= 0) {
-        unlink(t->part);
-    } else if (!st && t->part) {
-        sync_folder(t->path);
-    }
-    rt_free(t->part);
-    rt_free(t->path);
-    return st;
-}
-
 static rt_status write_file(const char *path, const char *text, size_t size,
                             const output *plan, const rt_named_tensor *items,
                             int64_t count, rt_error *err)
 {
-    target t;
-    rt_status st = open_target(&t, path, err);
-    st = st ? st : write_all(t.fd, text, (int64_t)size, path, err);
+    rt__target t;
+    rt_status st = rt__target_open(&t, path, false, err);
+    if (st) {
+        return st;
+    }
+    st = write_all(t.fd, text, (int64_t)size, path, err);
     for (int64_t i = 0; i < count && !st; i++) {
         st = write_tensor(t.fd, items[plan[i].item].tensor, path, err);
     }
-    return close_target(&t, path, st, err);
+    return rt__target_close(&t, path, st, err);
 }
 
 rt_status rt_file_replace(const char *path, const void *data, size_t size,

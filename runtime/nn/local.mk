@@ -26,6 +26,8 @@ libruntime_la_SOURCES += \
 	%D%/schedule.c \
 	%D%/schedule.def \
 	%D%/spatial.c \
+	%D%/target.c \
+	%D%/target.h \
 	%D%/values.c
 
 # Compiled once per instruction set, with the ops' kernels.

@@ -241,6 +241,21 @@ def test_cells_queued_behind_undo_run_on_what_it_restored(fresh):
     assert [fresh.reply(m)["status"] for m in asked] == ["ok", "ok", "error"]
 
 
+@pytest.mark.parametrize("crashes", [1, 2])
+def test_undo_after_a_crash_takes_back_the_last_cell_that_ended(fresh, crashes):
+    fresh.run(cell("set", "a", 1))
+    fresh.run(cell("set", "b", 2))
+    for _ in range(crashes):
+        assert "as they were before this cell" in crash(fresh)[0]["evalue"]
+    rows = text(fresh.run("%checkpoints")[1]).splitlines()
+    assert rows[-2].startswith("cell [2]") and " now " in rows[-2]
+    assert "after cell [1]" in text(fresh.run("%undo")[1])
+    assert get(fresh, "a") == ["1"] and fresh.run(cell("get", "b"))[0]["status"] == "error"
+    crash(fresh)
+    assert "at the start" in text(fresh.run("%undo")[1])
+    assert fresh.run(cell("get", "a"))[0]["status"] == "error"
+
+
 # --- %checkpoints -------------------------------------------------------------
 
 def test_the_list_names_cells_ages_and_costs(fresh):

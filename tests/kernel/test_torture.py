@@ -235,6 +235,9 @@ def test_kills_of_the_computing_process_at_any_moment_lose_no_finished_cell(kern
             assert value_of(kernel.run(f"any_{i}")[1]) == [str(i)]
     for i in range(rounds):
         assert value_of(kernel.run(f"any_{i}")[1]) == [str(i)]
+    for code in (f'full([300000], 1.0).save("{tmp_path}/one.rustorch");', f"%save {tmp_path}/cells.rt"):
+        assert kernel.run(code)[0]["status"] == "ok"
+    assert sorted(os.listdir(tmp_path)) == ["cells.rt", "one.rustorch"]     # nothing left over
 
 
 def marked(mark):

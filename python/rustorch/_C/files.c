@@ -29,6 +29,23 @@ static PyObject *load_module(PyObject *m, PyObject *path)
                                                      : py_raise(&err);
 }
 
+/* What the path leads to is the old file or the new one, whole. */
+static PyObject *replace_file(PyObject *m, PyObject *args)
+{
+    const char *path;
+    Py_buffer data;
+    rt_error err = {.code = RT_OK};
+    if (!PyArg_ParseTuple(args, "sy*", &path, &data)) {
+        return NULL;
+    }
+    rt_status st = rt_file_replace(path, data.buf, (size_t)data.len, &err);
+    PyBuffer_Release(&data);
+    if (st != RT_OK) {
+        return py_raise(&err);
+    }
+    Py_RETURN_NONE;
+}
+
 /* {name: tensor} and {key: text}. */
 static PyObject *save_tensors(PyObject *m, PyObject *args)
 {
@@ -109,6 +126,7 @@ static PyMethodDef functions[] = {
     {"_load_module", load_module, METH_O, NULL},
     {"_save_tensors", save_tensors, METH_VARARGS, NULL},
     {"_load_tensors", load_tensors, METH_O, NULL},
+    {"_replace_file", replace_file, METH_VARARGS, NULL},
     {0}};
 
 int py_files_init(PyObject *module)
