@@ -36,7 +36,7 @@ static int distance(const char *a, const char *b, int most)
         m--, n--;
     if (m == 0 || n == 0)
         return (int)(m + n) * MOVE;
-    if (m > LONGEST || n > LONGEST)
+    if (m > LONGEST || n > LONGEST || (int)(m > n ? m - n : n - m) * MOVE > most)
         return most + 1;
     int row[LONGEST + 1];
     for (size_t j = 0; j <= n; j++)

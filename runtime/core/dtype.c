@@ -181,8 +181,7 @@ double rt__load_float(rt_dtype d, const void *p)
     }
 }
 
-/* What does not fit, and NaN, becomes the least integer (convert_kernels.c). */
-static int64_t whole(double v)
+int64_t rt__whole(double v)
 {
     return v >= -0x1p63 && v < 0x1p63 ? (int64_t)v : INT64_MIN;
 }
@@ -194,7 +193,7 @@ int64_t rt__load_int(rt_dtype d, const void *p)
     case RT_UINT8: return *(const uint8_t *)p;
     case RT_INT32: return *(const int32_t *)p;
     case RT_INT64: return *(const int64_t *)p;
-    default: return whole(rt__load_float(d, p));
+    default: return rt__whole(rt__load_float(d, p));
     }
 }
 
@@ -206,7 +205,7 @@ void rt__store_float(rt_dtype d, void *p, double v)
     case RT_FLOAT32: *(float *)p = (float)v; break;
     case RT_FLOAT64: *(double *)p = v; break;
     case RT_BOOL: *(uint8_t *)p = v != 0; break;
-    default: rt__store_int(d, p, whole(v));
+    default: rt__store_int(d, p, rt__whole(v));
     }
 }
 

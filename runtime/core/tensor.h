@@ -121,6 +121,9 @@ uint16_t rt__float_to_bfloat16(float f);
 /* Reads or writes one element as the widest type of its category. */
 double rt__load_float(rt_dtype d, const void *p);
 int64_t rt__load_int(rt_dtype d, const void *p);
+/* v without its fraction; what does not fit, and NaN, is the least integer
+ * (as in ops/cpu/convert_kernels.c). */
+int64_t rt__whole(double v);
 void rt__store_float(rt_dtype d, void *p, double v);
 void rt__store_int(rt_dtype d, void *p, int64_t v);
 

@@ -245,6 +245,12 @@ typedef struct counting {
     bool floats;
 } counting;
 
+/* Modulo 2**64: between the ends of a long range i * step alone may not fit. */
+static int64_t counted(const counting *g, int64_t i)
+{
+    return (int64_t)((uint64_t)g->istart + (uint64_t)i * (uint64_t)g->istep);
+}
+
 static void count_range(void *ctx, int64_t begin, int64_t end)
 {
     const counting *g = ctx;
@@ -252,7 +258,7 @@ static void count_range(void *ctx, int64_t begin, int64_t end)
     if (dtype == RT_INT64 && !g->floats) {
         int64_t *out = (int64_t *)g->t->data;
         for (int64_t i = begin; i < end; i++) {
-            out[i] = g->istart + i * g->istep;
+            out[i] = counted(g, i);
         }
         return;
     }
@@ -268,9 +274,9 @@ static void count_range(void *ctx, int64_t begin, int64_t end)
         if (rt_dtype_is_floating(dtype)) {
             rt__store_float(dtype, p, g->start + (double)i * g->step);
         } else if (g->floats) {
-            rt__store_int(dtype, p, (int64_t)(g->start + (double)i * g->step));
+            rt__store_int(dtype, p, rt__whole(g->start + (double)i * g->step));
         } else {
-            rt__store_int(dtype, p, g->istart + i * g->istep);
+            rt__store_int(dtype, p, counted(g, i));
         }
     }
 }
@@ -354,7 +360,7 @@ static rt_status spaced_values(rt__call *c, int first, bool powers, double base)
         if (rt_dtype_is_floating(o.dtype)) {
             rt__store_float(o.dtype, p, v);
         } else {
-            rt__store_int(o.dtype, p, (int64_t)v);
+            rt__store_int(o.dtype, p, rt__whole(v));
         }
     }
     return RT_OK;

@@ -366,8 +366,12 @@ RT_KERNEL(linear)
         if (s) {
             return s;
         }
-        x = rows;
-        one_tall_product(x, w, &m, &stride);
+        x = rows;           /* if empty, its strides may be any */
+        stride = x->shape[x->ndim - 1];
+        m = 1;
+        for (int d = 0; d < x->ndim - 1; d++) {
+            m *= x->shape[d];
+        }
     }
     rt__gemm g = {.dtype = (rt_dtype)x->dtype, .m = m, .n = outs,
                   .k = x->shape[x->ndim - 1], .a = x->data, .b = w->data,

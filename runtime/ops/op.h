@@ -91,7 +91,7 @@ static inline double rt__arg_float(const rt__call *c, int i)
 }
 static inline int64_t rt__arg_int(const rt__call *c, int i)
 {
-    return c->a[i].kind == RT_K_FLOAT ? (int64_t)c->a[i].f : c->a[i].i;
+    return c->a[i].kind == RT_K_FLOAT ? rt__whole(c->a[i].f) : c->a[i].i;
 }
 static inline bool rt__arg_given(const rt__call *c, int i)
 {

@@ -38,6 +38,20 @@ static inline double number(bytes *b)
     return v < 24 ? odd[v % 12] : (v - 140) / 8.0;
 }
 
+/* A number of the range mostly, given twice: least and largest. */
+static inline double ranged(bytes *b, const double *range, bool whole)
+{
+    static const double odd[] = {-1, 255, 1e5, -1e5, 0x1p31, -0x1p31, 0x1p62,
+                                 -0x1p63};
+    int v = take(b);
+    double low = range[0], high = range[1];
+    if (!whole) {
+        return v >= 248 ? number(b) : low + (high - low) * v / 247;
+    }
+    return v >= 252 ? odd[take(b) % 8]
+                    : low + v % ((int)fmin(high - low, 250) + 1);
+}
+
 static inline void store(rt_tensor *t, int64_t at, double v)
 {
     char *p = t->data + at * (int64_t)rt_dtype_size((rt_dtype)t->dtype);
@@ -47,14 +61,16 @@ static inline void store(rt_tensor *t, int64_t at, double v)
         *p = v > 0;
     } else {
         rt__store_int((rt_dtype)t->dtype, p,
-                      isfinite(v) && fabs(v) < 1e9 ? (int64_t)v : 7);
+                      v >= -0x1p63 && v < 0x1p63 ? (int64_t)v : 7);
     }
 }
 
 /* A tensor of the shape, in one of several layouts: in C order, with an offset
- * and gaps, transposed, or one row for all (stride 0). */
+ * and gaps, transposed, or one row for all (stride 0). range may be NULL: any
+ * numbers. */
 static inline rt_tensor *laid_out(bytes *b, rt_dtype dtype, int ndim,
-                                  const int64_t *shape, rt_error *err)
+                                  const int64_t *shape, const double *range,
+                                  rt_error *err)
 {
     int64_t wide[RT_MAX_DIMS], strides[RT_MAX_DIMS], offset = 0;
     int layout = take(b) % 5, gap = layout == 1 ? 2 : 1;
@@ -67,7 +83,9 @@ static inline rt_tensor *laid_out(bytes *b, rt_dtype dtype, int ndim,
         return NULL;
     }
     for (int64_t i = 0; i < base->numel; i++) {
-        store(base, i, number(b));
+        store(base, i,
+              range ? ranged(b, range, !rt_dtype_is_floating(dtype))
+                    : number(b));
     }
     for (int d = 0; d < ndim; d++) {
         int from = layout == 2 ? ndim - 1 - d : d;

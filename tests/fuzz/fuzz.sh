@@ -18,7 +18,7 @@ passed=0 failed=0
 targets=${*:-$(cd "$source/tests/fuzz" && ls fuzz_*.c | sed 's/\.c$//')}
 for target in $targets; do
     # shellcheck disable=SC2086,SC2046
-    clang -g -O1 -fsanitize=fuzzer,address,undefined -I"$source" -I. \
+    clang -g -O1 -DFUZZER -fsanitize=fuzzer,address,undefined -I"$source" -I. \
         "$source/tests/fuzz/$target.c" -o "$target" \
         -Wl,--start-group $libraries -Wl,--end-group \
         $(pkg-config --libs jansson libcrypto libzmq libpng zlib) -lm -lpthread -ldl

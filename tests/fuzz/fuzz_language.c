@@ -8,21 +8,23 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* What a front asks while the user types. */
+static void help(const char *text, size_t size, int cursor, bool inspect)
 {
-    const char *text = (const char *)data;
     lang_symbols *none = lang_symbols_new();
     lang_completion found = {0};
-    lang_bundle help = {0};
-    int indent, cursor = size ? data[0] : 0;
-    lang_is_complete(text, size, &indent);
-    lang_complete(none, text, size, cursor, &found);
-    lang_completion_dispose(&found);
-    if (lang_inspect(none, text, size, cursor, 1, &help)) {
-        lang_bundle_dispose(&help);
+    lang_bundle shown = {0};
+    if (!inspect) {
+        lang_complete(none, text, size, cursor, &found);
+        lang_completion_dispose(&found);
+    } else if (lang_inspect(none, text, size, cursor, 1, &shown)) {
+        lang_bundle_dispose(&shown);
     }
     lang_symbols_free(none);
+}
 
+static void execute(const char *text, size_t size)
+{
     lang_host host = {0};
     lang_session *session = NULL;
     lang_outcome out;
@@ -36,6 +38,27 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         rt_interrupt_clear();
         set_files(1024);
         lang_session_free(session);
+    }
+}
+
+/* All of it when replayed; the fuzzer, to be fast, does what the last byte
+ * says. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const char *text = (const char *)data;
+    int indent, cursor = size ? data[0] : 0, part = -1;
+#ifdef FUZZER
+    part = size ? data[size - 1] % 4 : 0;
+#endif
+    lang_is_complete(text, size, &indent);
+    if (part < 0 || part == 1) {
+        help(text, size, cursor, false);
+    }
+    if (part < 0 || part == 2) {
+        help(text, size, cursor, true);
+    }
+    if (part < 1 || part == 3) {
+        execute(text, size);
     }
     return 0;
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * Fuzz target: calls of ops. The input chooses an op of the catalog and its
- * arguments: shapes, dtypes, layouts, numbers. The same call on copies in C
- * order must have the same status, dtypes, shapes, values and gradients; where
- * a plain loop in double precision is easy the values are those of that loop.
- * Values are compared only when the operands hold no extreme numbers.
+ * arguments: shapes, dtypes, layouts, numbers, mostly near those of a recipe.
+ * The same call on copies in C order must have the same status, dtypes, shapes,
+ * values and gradients; where a plain loop in double precision is easy the
+ * values are those of that loop. Values are compared only when the operands
+ * hold no extreme numbers. What an op must not write stays as it was.
  */
 #include "tests/fuzz/bytes.h"
+#include "tests/fuzz/recipe.h"
 
 #include "runtime/ops/op.h"
 
@@ -13,23 +15,27 @@
 #include <string.h>
 
 enum { MAX_TENSORS = 3 * RT_MAX_ARGS };
-#define MEMORY ((int64_t)256 << 20)
+#define MEMORY ((int64_t)16 << 20)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int replay_rows(void);
 
 /* One call and its twin, whose tensors lie in C order. */
 typedef struct call {
     const rt_op *op;
     const rt_signature *sig;
+    const char *recipe;    /* NULL: any arguments */
     rt_value args[2][RT_MAX_ARGS], results[2][RT_MAX_RESULTS];
     rt_status status[2];
-    rt_tensor *tensors[2][MAX_TENSORS];
+    rt_tensor *tensors[2][MAX_TENSORS], *before[MAX_TENSORS];
+    bool written[MAX_TENSORS];
     rt_tensor *lists[2][RT_MAX_ARGS][3];
+    char words[RT_MAX_ARGS][RECIPE_WORD];
     int64_t ints[RT_MAX_ARGS][4];
     double floats[RT_MAX_ARGS][4];
     int ntensors;
     bool wild;       /* infinities, NaN, numbers near the limits */
-    bool overlapping;
+    bool overlapping, writes;
     bool gradients;
     rt_error err[2];
 } call;
@@ -122,44 +128,100 @@ static bool near(double a, double b, rt_dtype d)
 
 /* --- arguments ----------------------------------------------------------------- */
 
+/* Takes the tensor, adds it and its copy in C order. */
+static bool add_tensor(call *c, rt_tensor *t, rt_tensor **pair)
+{
+    rt_tensor *copy = t ? in_order(t) : NULL;
+    if (!copy) {
+        rt_release(t);
+        return false;
+    }
+    for (int d = 0; d < t->ndim; d++) {
+        c->overlapping |= t->strides[d] == 0 && t->shape[d] > 1;
+    }
+    for (int64_t i = 0; i < copy->numel; i++) {
+        double v = at(copy, i);
+        c->wild |= !(fabs(v) < 100) || (v != 0 && fabs(v) < 1e-6);
+    }
+    if (c->gradients && rt_dtype_is_floating((rt_dtype)t->dtype)) {
+        rt_set_requires_grad(t, true, NULL);
+        rt_set_requires_grad(copy, true, NULL);
+    }
+    c->before[c->ntensors] = in_order(t);
+    pair[0] = c->tensors[0][c->ntensors] = t;
+    pair[1] = c->tensors[1][c->ntensors++] = copy;
+    return true;
+}
+
+/* The first operand again, or most of its memory a place further. */
+static bool make_alias(call *c, bool moved, rt_tensor **pair)
+{
+    rt_tensor *t = c->tensors[0][0];
+    if (!moved) {
+        pair[0] = t;
+        pair[1] = c->tensors[1][0];
+        return true;
+    }
+    rt_tensor *v = NULL;
+    int64_t shape[RT_MAX_DIMS];
+    memcpy(shape, t->shape, sizeof *shape * (size_t)t->ndim);
+    if (t->ndim == 0 || shape[0] < 2) {
+        return false;
+    }
+    shape[0]--;
+    if (rt_tensor_view(&v, t, t->ndim, shape, t->strides,
+                       t->offset + t->strides[0], &c->err[0]) != RT_OK) {
+        return false;
+    }
+    c->overlapping = true;
+    return add_tensor(c, v, pair);
+}
+
 static bool make_tensor(call *c, bytes *b, rt_tensor **pair)
 {
     int64_t shape[RT_MAX_DIMS];
     int how = take(b), ndim = (int)between(b, 0, 4);
     rt_dtype dtype = (rt_dtype)(take(b) % RT_DTYPE_COUNT);
     const rt_tensor *first = c->ntensors ? c->tensors[0][0] : NULL;
-    if (first && how % 8 < 5) {      /* fits the first operand mostly */
+    if (how >= 254) {
+        ndim = RT_MAX_DIMS - how % 2;
+    } else if (first && how % 8 < 5) {      /* fits the first operand mostly */
         ndim = first->ndim;
         dtype = how % 8 < 4 ? (rt_dtype)first->dtype : dtype;
     }
     for (int d = 0; d < ndim; d++) {
-        shape[d] = first && how % 8 < 5 ? first->shape[d] : between(b, 0, 5);
+        shape[d] = first && how % 8 < 5 && d < first->ndim ? first->shape[d]
+                   : ndim > 4 && d > 2 ? 1 : between(b, 0, 5);
         shape[d] = how > 224 && how % 3 == d % 3 ? 1 : shape[d];
     }
-    if (c->ntensors >= MAX_TENSORS) {
-        return false;
+    return c->ntensors < MAX_TENSORS &&
+           add_tensor(c, laid_out(b, dtype, ndim, shape, NULL, &c->err[0]),
+                      pair);
+}
+
+/* As the recipe has it, or nearly. */
+static bool make_similar(call *c, bytes *b, const char *word, rt_tensor **pair)
+{
+    ingredient t = read_ingredient(word);
+    int how = take(b);
+    if (c->ntensors && how >= 250) {
+        return make_alias(c, how % 2, pair);
     }
-    size_t used = b->left;
-    rt_tensor *t = laid_out(b, dtype, ndim, shape, &c->err[0]);
-    rt_tensor *copy = t ? in_order(t) : NULL;
-    if (!copy) {
-        rt_release(t);
-        return false;
+    if (how >= 235) {
+        t.dtype = (rt_dtype)(how % RT_DTYPE_COUNT);
+    } else if (how >= 220) {
+        t.shape[how % RECIPE_DIMS] = between(b, 0, 6);
+    } else if (how >= 210 && t.ndim > 0) {
+        t.ndim--;
+    } else if (how >= 200 && t.ndim < RECIPE_DIMS) {
+        t.shape[t.ndim++] = between(b, 0, 3);
+    } else if (how >= 190) {         /* many, for the vectors of a kernel */
+        t.shape[0] *= between(b, 1, 40);
     }
-    for (int d = 0; d < ndim; d++) {
-        c->overlapping |= t->strides[d] == 0 && t->shape[d] > 1;
-    }
-    for (int64_t i = 0; i < copy->numel && used; i++) {
-        double v = at(copy, i);
-        c->wild |= !(fabs(v) < 100) || (v != 0 && fabs(v) < 1e-6);
-    }
-    if (c->gradients && rt_dtype_is_floating(dtype)) {
-        rt_set_requires_grad(t, true, NULL);
-        rt_set_requires_grad(copy, true, NULL);
-    }
-    pair[0] = c->tensors[0][c->ntensors] = t;
-    pair[1] = c->tensors[1][c->ntensors++] = copy;
-    return true;
+    double range[] = {t.low, t.high};
+    return c->ntensors < MAX_TENSORS &&
+           add_tensor(c, laid_out(b, t.dtype, t.ndim, t.shape, range,
+                                  &c->err[0]), pair);
 }
 
 static const char *const words[] = {
@@ -182,21 +244,37 @@ static bool make_list(call *c, bytes *b, int i, bool optional)
     return true;
 }
 
+static int64_t whole_number(bytes *b)
+{
+    static const int64_t odd[] = {INT64_MIN, INT64_MAX, INT64_MAX - 1,
+                                  INT64_MIN + 1, (int64_t)1 << 62, 3037000500,
+                                  -3037000500, 4294967296, 2147483648,
+                                  -2147483649, 2147483647, 65536, 63, 64, 65, 7};
+    int v = take(b);
+    return v >= 240 ? odd[v - 240] : v % 10 - 3;
+}
+
+static double some_number(bytes *b)
+{
+    int v = take(b);
+    return v >= 244 ? number(b) : (v - 60) / 64.0;
+}
+
 static rt_value plain_value(call *c, bytes *b, const rt_param *p, int i)
 {
     int n = (int)between(b, 0, 4);
     for (int k = 0; k < n; k++) {
-        c->ints[i][k] = between(b, -3, 6);
+        c->ints[i][k] = whole_number(b);
         c->floats[i][k] = number(b);
     }
     switch (p->type) {
     case RT_T_SCALAR:
-        return take(b) % 2 ? RT_V_INT(between(b, -4, 6))
-                           : RT_V_FLOAT((take(b) - 100) / 16.0);
+        return take(b) % 2 ? RT_V_INT(whole_number(b))
+                           : RT_V_FLOAT(some_number(b));
     case RT_T_INT:
-        return RT_V_INT(between(b, -3, 5));
+        return RT_V_INT(whole_number(b));
     case RT_T_FLOAT:
-        return RT_V_FLOAT((take(b) - 60) / 64.0);
+        return RT_V_FLOAT(some_number(b));
     case RT_T_BOOL:
         return RT_V_BOOL(take(b) % 2);
     case RT_T_STRING:
@@ -212,7 +290,7 @@ static rt_value plain_value(call *c, bytes *b, const rt_param *p, int i)
     }
 }
 
-static bool make_argument(call *c, bytes *b, int i)
+static bool make_any(call *c, bytes *b, int i)
 {
     const rt_param *p = &c->sig->params[i];
     int choice = take(b);
@@ -242,6 +320,99 @@ static bool make_argument(call *c, bytes *b, int i)
     return true;
 }
 
+/* [f2;None] */
+static bool list_of_recipe(call *c, bytes *b, const char *word, int i)
+{
+    int n = 0;
+    for (const char *at = word + 1; *at && *at != ']' && n < 3; n++) {
+        rt_tensor *pair[2] = {NULL, NULL};
+        if (*at != 'N' && !make_similar(c, b, at, pair)) {
+            return false;
+        }
+        c->lists[0][i][n] = pair[0];
+        c->lists[1][i][n] = pair[1];
+        at += strcspn(at, ";]");
+        at += *at == ';';
+    }
+    c->args[0][i] = RT_V_TENSORS(c->lists[0][i], n);
+    c->args[1][i] = RT_V_TENSORS(c->lists[1][i], n);
+    return true;
+}
+
+static rt_value numbers_of_recipe(call *c, const char *word, int i, bool floats)
+{
+    int n = 0;
+    for (char *at = (char *)word; *word != '(' && *at && n < 4; n++) {
+        c->floats[i][n] = strtod(at, NULL);
+        c->ints[i][n] = strtoll(at, NULL, 10);
+        at += strcspn(at, ",");
+        at += *at == ',';
+    }
+    return floats ? RT_V_FLOATS(c->floats[i], n) : RT_V_INTS(c->ints[i], n);
+}
+
+static rt_value scalar_of_recipe(const char *word)
+{
+    return strpbrk(word, ".in") ? RT_V_FLOAT(strtod(word, NULL))
+                                : RT_V_INT(strtoll(word, NULL, 10));
+}
+
+static rt_value value_of_recipe(call *c, const char *word, int i)
+{
+    switch (c->sig->params[i].type) {
+    case RT_T_SCALAR:
+        return scalar_of_recipe(word);
+    case RT_T_INT:
+        return RT_V_INT(strtoll(word, NULL, 10));
+    case RT_T_FLOAT:
+        return RT_V_FLOAT(strtod(word, NULL));
+    case RT_T_BOOL:
+        return RT_V_BOOL(*word == '1');
+    case RT_T_STRING:
+        memcpy(c->words[i], word, RECIPE_WORD);
+        return RT_V_STRING(c->words[i]);
+    case RT_T_INTS:
+    case RT_T_FLOATS:
+        return numbers_of_recipe(c, word, i,
+                                 c->sig->params[i].type == RT_T_FLOATS);
+    case RT_T_DTYPE:
+        return RT_V_DTYPE(dtype_of_letter(*word));
+    default:
+        return RT_UNSET;
+    }
+}
+
+static bool make_argument(call *c, bytes *b, int i)
+{
+    char word[RECIPE_WORD];
+    rt_tensor *pair[2];
+    if (!c->recipe || take(b) >= 232) {
+        return make_any(c, b, i);
+    }
+    if (!recipe_word(c->recipe, i, word)) {
+        wrong(c, "a recipe without a word for each parameter");
+    }
+    if (*word == '[') {
+        return list_of_recipe(c, b, word, i);
+    }
+    if (strcmp(word, "-") == 0) {
+        c->args[0][i] = c->args[1][i] = RT_UNSET;
+    } else if (strcmp(word, "None") == 0) {
+        c->args[0][i] = c->args[1][i] = RT_NONE;
+    } else if (*word == '=') {
+        c->args[0][i] = c->args[1][i] = scalar_of_recipe(word + 1);
+    } else if (c->sig->params[i].type == RT_T_TENSOR) {
+        if (!make_similar(c, b, word, pair)) {
+            return false;
+        }
+        c->args[0][i] = RT_V_TENSOR(pair[0]);
+        c->args[1][i] = RT_V_TENSOR(pair[1]);
+    } else {
+        c->args[0][i] = c->args[1][i] = value_of_recipe(c, word, i);
+    }
+    return true;
+}
+
 /* --- what must agree ------------------------------------------------------------- */
 
 static bool uninitialised(const call *c)
@@ -258,7 +429,7 @@ static bool about_layout(const call *c)
             return true;
         }
     }
-    return c->op->inplace && c->overlapping;
+    return c->writes && c->overlapping;
 }
 
 static void compare(const call *c, const rt_tensor *a, const rt_tensor *b,
@@ -294,6 +465,23 @@ static void compare_results(const call *c)
         for (int k = 0; a->kind == RT_K_TENSORS && k < a->count; k++) {
             compare(c, a->tensors[k], b->tensors[k],
                     "results differ between layouts");
+        }
+    }
+}
+
+/* What is not to be written, and after a failure all, is as it was. */
+static void check_operands(const call *c)
+{
+    for (int i = 0; i < c->ntensors; i++) {
+        const rt_tensor *t = c->tensors[0][i], *was = c->before[i];
+        size_t size = rt_dtype_size((rt_dtype)t->dtype);
+        if (!was || (c->status[0] == RT_OK && (c->written[i] || c->overlapping)))
+            continue;
+        for (int64_t k = 0; k < t->numel; k++) {
+            if (memcmp(t->data + place(t, k) * (int64_t)size,
+                       was->data + k * (int64_t)size, size) != 0) {
+                wrong(c, "an operand was written");
+            }
         }
     }
 }
@@ -473,6 +661,7 @@ static void run(call *c)
             wrong(c, "an error without a message, or of ours");
         }
     }
+    check_operands(c);
     if (c->status[0] != c->status[1] && !about_layout(c)) {
         wrong(c, "the status depends on the layout");
     }
@@ -486,23 +675,63 @@ static void run(call *c)
     }
 }
 
+/* Calls and successes of each row, for replay_rows. */
+static unsigned passed[4096];
+
+static const char *row_of(const call *c, char *name, size_t room)
+{
+    bool more = c->sig->overload[0] != 0;
+    snprintf(name, room, "%s%s%s", c->sig->name, more ? "." : "",
+             more ? c->sig->overload : "");
+    return name;
+}
+
+/* batch_norm's running statistics are written though no schema says so. */
+static void mark_written(call *c)
+{
+    bool statistics = strcmp(rt_op_name(c->op), "batch_norm") == 0;
+    for (int i = 0; i < c->sig->nparams; i++) {
+        for (int k = 0; k < c->ntensors; k++) {
+            c->written[k] |= (c->sig->params[i].written ||
+                              (statistics && i > 0 && i < 3)) &&
+                             c->args[0][i].kind == RT_K_TENSOR &&
+                             c->args[0][i].t == c->tensors[0][k];
+            c->writes |= c->written[k];
+        }
+    }
+}
+
+static void begin(call *c, bytes *b)
+{
+    char row[80];
+    memset(c, 0, sizeof *c);
+    int index = take(b) << 8;
+    c->op = rt_op_at((index | take(b)) % rt_op_count());
+    c->sig = rt_op_signature(c->op);
+    int flags = take(b);
+    c->gradients = flags % 2 && !c->op->inplace;
+    if (flags < 192) {
+        row_of(c, row, sizeof row);
+        c->recipe = recipe_of(row, flags / 2 % 3);
+        c->recipe = c->recipe ? c->recipe : recipe_of(row, 0);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static call c;
     bytes b = {data, size};
-    memset(&c, 0, sizeof c);
     rt_set_num_threads(1);
     rt_memory_set_limit(MEMORY);
-    int index = take(&b) << 8;
-    c.op = rt_op_at((index | take(&b)) % rt_op_count());
-    c.sig = rt_op_signature(c.op);
-    c.gradients = take(&b) % 2 && !c.op->inplace;
+    begin(&c, &b);
     bool made = true;
     for (int i = 0; made && i < c.sig->nparams; i++) {
         made = make_argument(&c, &b, i);
     }
     if (made) {
+        mark_written(&c);
         run(&c);
+        passed[c.op->id] += c.status[0] == RT_OK;
     }
     for (int k = 0; k < 2; k++) {
         for (int i = 0; i < RT_MAX_RESULTS; i++) {
@@ -512,6 +741,35 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             rt_release(c.tensors[k][i]);
         }
     }
+    for (int i = 0; i < c.ntensors; i++) {
+        rt_release(c.before[i]);
+    }
     rt_memory_set_limit(0);
     return 0;
+}
+
+/* Every recipe of every row, in every layout and with gradients; how many rows
+ * then never passed. */
+int replay_rows(void)
+{
+    int missing = 0, rows = rt_op_count();
+    for (int i = 0; i < rows; i++) {
+        for (int flags = 0; flags < 6; flags++) {
+            for (int k = 0; k < 16; k++) {
+                uint8_t data[200] = {(uint8_t)(i >> 8), (uint8_t)i,
+                                     (uint8_t)flags};
+                for (size_t n = 3; n < sizeof data && k > 0; n++) {
+                    data[n] = (uint8_t)(((unsigned)k * 131 + n * 29 * n) % 190);
+                }
+                LLVMFuzzerTestOneInput(data, sizeof data);
+            }
+        }
+        if (!passed[rt_op_at(i)->id]) {
+            fprintf(stderr, "%s: no call passed; see tests/fuzz/recipes.py\n",
+                    rt_op_signature(rt_op_at(i))->text);
+            missing++;
+        }
+    }
+    printf("%d of %d rows\n", rows - missing, rows);
+    return missing;
 }

@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int d = 0; d < ndim; d++) {
         shape[d] = between(&b, 0, 12);
     }
-    rt_tensor *t = laid_out(&b, dtype, ndim, shape, &err);
+    rt_tensor *t = laid_out(&b, dtype, ndim, shape, NULL, &err);
     if (t && rt_image_png(&png, &length, t, scale, &err) == RT_OK) {
         read_back(png, length, t, scale);
         rt_free(png);

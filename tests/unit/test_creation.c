@@ -90,6 +90,21 @@ CASE(linspace_ends_exactly)
     DROP(a, b, c);
 }
 
+CASE(ranges_beyond_what_integers_hold_are_no_surprise)
+{
+    rt_value dtype = RT_V_DTYPE(RT_INT64);
+    rt_tensor *a = CALL(linspace, 4, RT_V_FLOAT(NAN), I(1), I(2), dtype);
+    rt_tensor *b = CALL(logspace, 5, I(0), I(300), I(2), I(10), dtype);
+    rt_tensor *c = CALL(arange_start, 3, I(-INT64_MAX), I(INT64_MAX),
+                        I(INT64_MAX / 2 + 1));
+    CHECK_INT(((int64_t *)a->data)[0], INT64_MIN);
+    CHECK_INT(((int64_t *)b->data)[0], 1);
+    CHECK_INT(((int64_t *)b->data)[1], INT64_MIN);
+    CHECK_INT(c->numel, 4);
+    CHECK_INT(((int64_t *)c->data)[3], INT64_MAX / 2 + 2);
+    DROP(a, b, c);
+}
+
 CASE(eye_and_one_hot)
 {
     rt_tensor *e = CALL(eye, 2, I(2), I(3));

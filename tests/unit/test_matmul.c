@@ -264,6 +264,24 @@ CASE(linear_is_x_times_w_transposed_plus_bias)
     rt_release(r);
 }
 
+CASE(linear_of_expanded_rows_of_nothing_is_zeros)
+{
+    int64_t sb[] = {1, 3, 0}, se[] = {64, 3, 0}, steps[] = {0, 0, 1};
+    int64_t sw[] = {5, 0};
+    rt_tensor *base = make(RT_INT64, 3, sb), *x = NULL, *r = NULL;
+    rt_tensor *w = make(RT_INT64, 2, sw);
+    CHECK_OK(rt_tensor_view(&x, base, 3, se, steps, 0, &err), err);
+    r = run(RT_OP_linear, 2, x, w, NULL);
+    CHECK_INT(r->numel, 64 * 3 * 5);
+    for (int64_t i = 0; i < r->numel; i++) {
+        CHECK_INT(((int64_t *)r->data)[i], 0);
+    }
+    rt_release(base);
+    rt_release(x);
+    rt_release(w);
+    rt_release(r);
+}
+
 CASE(the_number_of_threads_does_not_change_a_bit)
 {
     int64_t s[] = {300, 300};
