@@ -112,6 +112,17 @@ static void tell_large(kernel_router *r, int64_t bytes)
     r->told_large = true;
 }
 
+/* Once too. */
+static void tell_failure(kernel_router *r, const char *why)
+{
+    if (!r->no_checkpoint[0]) {
+        set_notice(r, kernel_format("note: no checkpoint could be made: %s. "
+                                    "Cells run on, but a crash now costs what "
+                                    "they change.\n", why));
+    }
+    snprintf(r->no_checkpoint, sizeof r->no_checkpoint, "%s", why);
+}
+
 void kernel_take_checkpoint(kernel_router *r, kernel_note *n)
 {
     json_t *o = json_loadb(n->text, n->size, 0, NULL);
@@ -130,11 +141,11 @@ void kernel_take_checkpoint(kernel_router *r, kernel_note *n)
         n->fd[0] = -1;
         kernel_trim_checkpoints(r);
         r->told_large = false;
+        r->no_checkpoint[0] = '\0';
     } else if (json_object_get(o, "skipped")) {
         tell_large(r, json_integer_value(json_object_get(o, "skipped")));
     } else {
-        set_notice(r, kernel_format("note: no checkpoint could be made: %s.\n",
-                                    error ? error : "no reason given"));
+        tell_failure(r, error ? error : "no reason given");
     }
     json_decref(o);
     kernel_next_cell(r);
@@ -236,9 +247,13 @@ void kernel_check_child(kernel_router *r)
 static char *tell_state(const kernel_router *r, bool revived)
 {
     if (!revived) {
-        return kernel_format("all variables are gone%s",
-                             r->checkpoints.off ? " (checkpoints are off)"
-                                                : "");
+        return r->no_checkpoint[0] && !r->checkpoints.off
+                   ? kernel_format("all variables are gone (no checkpoint "
+                                   "could be made: %s)", r->no_checkpoint)
+                   : kernel_format("all variables are gone%s",
+                                   r->checkpoints.off
+                                       ? " (checkpoints are off)"
+                                       : "");
     }
     if (r->done_seq == r->lost_seq && !r->undoing) {
         return kernel_format("variables are as they were before this cell");

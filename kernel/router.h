@@ -59,6 +59,7 @@ typedef struct kernel_router {
     int64_t look_due;        /* when it is looked at next */
     kernel_pulse pulse;      /* how it was at the last look */
     bool told_large;         /* that tensors are too large for checkpoints */
+    char no_checkpoint[80];  /* why the last could not be made, or "" */
     int done_cell, done_seq; /* whose end the session's state is */
     int lost_seq;            /* done_seq at the last death */
     bool undoing;            /* the process was ended to take cells back */

@@ -120,11 +120,14 @@ typedef struct part {
 } part;
 
 /* Takes one frame into the message; past the limits it is read and let go. */
-static bool take_frame(jp_message *m, zmq_msg_t *frame)
+static bool take_frame(jp_message *m, zmq_msg_t *frame, size_t *total)
 {
-    part *p = m->nframes < JP_MAX_FRAMES ? jp_alloc(sizeof *p) : NULL;
+    part *p;
+    *total += zmq_msg_size(frame);
+    p = m->nframes < JP_MAX_FRAMES && *total <= JP_MAX_MESSAGE
+            ? jp_alloc(sizeof *p)
+            : NULL;
     if (!p) {
-        zmq_msg_close(frame);
         return false;
     }
     zmq_msg_init(&p->body);
@@ -141,6 +144,7 @@ jp_verdict jp_wire_receive(jp_wire *w, void *socket, jp_message **out,
 {
     jp_message *m = NULL;
     bool more = true, whole = true;
+    size_t total = 0;
     *out = NULL;
     for (int n = 0; more; n++) {
         zmq_msg_t frame;
@@ -155,15 +159,12 @@ jp_verdict jp_wire_receive(jp_wire *w, void *socket, jp_message **out,
         }
         m = m ? m : jp_zeroed(sizeof *m);
         more = zmq_msg_more(&frame);
-        if (m) {
-            whole &= take_frame(m, &frame);
-        } else {
-            whole = false;
-            zmq_msg_close(&frame);
-        }
+        whole = whole && m && take_frame(m, &frame, &total);
+        zmq_msg_close(&frame);   /* empty, if it was taken */
     }
     if (!whole) {
-        jp_fail(err, "more than %d frames, or no memory", JP_MAX_FRAMES);
+        jp_fail(err, "more than %d frames or %d bytes, or no memory",
+                JP_MAX_FRAMES, JP_MAX_MESSAGE);
     }
     if (!whole || jp_message_judge(w, m, err) != JP_OK) {
         jp_message_free(m);

@@ -16,11 +16,13 @@ poison_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
 poison_la_LIBADD = -ldl -lpthread
 
 kernel_tests = \
-	%D%/test_connection %D%/test_history %D%/test_hostile %D%/test_outlet \
+	%D%/test_bounds %D%/test_connection %D%/test_history %D%/test_hostile %D%/test_outlet \
 	%D%/test_relay %D%/test_replay %D%/test_sign %D%/test_spill \
 	%D%/test_stream %D%/test_wire
 check_PROGRAMS += $(kernel_tests)
 TESTS += $(kernel_tests)
+%C%_test_bounds_LDADD = libprotocol.la $(ZMQ_LIBS)
+%C%_test_bounds_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(ZMQ_CFLAGS)
 %C%_test_connection_LDADD = libprotocol.la
 %C%_test_history_LDADD = libkernel.la
 %C%_test_history_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)

@@ -10,8 +10,10 @@
  *   thread             a bad pointer in another thread
  *   memory             takes memory until somebody ends it
  *   hang, deaf         computes for ever; the second lets no signal in
+ *   nofork, fork       from now on there is no room for another process; again
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -93,6 +95,24 @@ static void do_deaf(void)
     do_hang();
 }
 
+static bool crowded;
+
+static void do_nofork(void) { crowded = true; }
+static void do_fork(void) { crowded = false; }
+
+pid_t fork(void)
+{
+    static pid_t (*next)(void);
+    if (!next) {
+        *(void **)&next = dlsym(RTLD_NEXT, "fork");
+    }
+    if (crowded) {
+        errno = ENOMEM;
+        return -1;
+    }
+    return next();
+}
+
 static const struct {
     const char *name;
     void (*act)(void);
@@ -102,6 +122,7 @@ static const struct {
     {"exit", do_exit},   {"quit", do_quit},     {"float", do_float},
     {"hang", do_hang},   {"memory", do_memory}, {"thread", do_thread},
     {"deaf", do_deaf},   {"instruction", do_instruction},
+    {"nofork", do_nofork}, {"fork", do_fork},
 };
 
 static void take(const char *path)

@@ -183,6 +183,95 @@ def test_a_hung_checkpoint_is_given_up_soon(poisoned):
             assert poisoned.run("later")[0]["status"] == "error"
 
 
+# --- no room for checkpoints ----------------------------------------------------
+
+def said_by(kernel, *codes):
+    return "".join(text(kernel.run(code)[1], "stderr") for code in codes)
+
+
+def test_without_room_for_another_process_cells_run_on_and_that_is_said_once(poisoned):
+    with case("no room for checkpoints: memory"):
+        prepare(poisoned)
+        poisoned.run("%checkpoints off")
+        poisoned.run('load("poison:nofork")')
+        said = said_by(poisoned, "%checkpoints on", "%checkpoints", "kept = 42;", "%checkpoints",
+                       "kept = 43;", "%checkpoints")
+        assert said.count("no checkpoint could be made: Cannot allocate memory") == 1
+        assert "0 of at most 3" in text(poisoned.run("%checkpoints")[1])
+        assert poisoned.run("%undo")[0]["ename"] == "UndoError"
+        assert value_of(poisoned.run("kept")[1]) == ["43"]
+        reply, outputs, _ = crash_by(poisoned, "null")
+        assert text(outputs).count("\n") == 300
+        assert "all variables are gone (no checkpoint could be made: Cannot alloc" in reply["evalue"]
+        assert any("run the cells that define" in line for line in reply["traceback"])
+        assert poisoned.run("kept")[0]["status"] == "error"
+        prepare(poisoned)       # in a new process, which can
+        assert crash_by(poisoned, "null")[0]["evalue"].endswith("as they were before this cell")
+        assert intact(poisoned) is True
+
+
+def test_room_that_comes_back_is_used_and_an_older_checkpoint_is_better_than_none(poisoned):
+    with case("no room for checkpoints, then room"):
+        prepare(poisoned)
+        poisoned.run("%checkpoints")
+        poisoned.run('load("poison:nofork")')
+        poisoned.run("kept = 42;")
+        reply = crash_by(poisoned, "null")[0]       # in a process that was not crowded yet
+        assert "variables are as they were after cell [" in reply["evalue"]
+        assert intact(poisoned) is True
+        said = said_by(poisoned, 'load("poison:nofork")', "kept = 42;", "%checkpoints",
+                       'load("poison:fork")', "kept = 44;", "%checkpoints",
+                       'load("poison:nofork")', "kept = 45;", "%checkpoints")
+        assert said.count("no checkpoint could be made") == 2
+        assert "after cell" in crash_by(poisoned, "null")[0]["evalue"]
+        assert value_of(poisoned.run("kept")[1]) == ["44"]
+
+
+PIDS = pathlib.Path("/sys/fs/cgroup/pids")
+
+
+@pytest.fixture
+def crowded(fresh):
+    """The kernel in a group of processes whose number can be limited."""
+    group = PIDS / f"rustorch-{os.getpid()}"
+    fresh.run("%checkpoints off")
+    try:
+        group.mkdir()
+        for pid in (fresh.pid, *family(fresh.pid)):
+            with contextlib.suppress(ProcessLookupError):
+                group.joinpath("cgroup.procs").write_text(str(pid))
+    except OSError as why:
+        pytest.skip(f"no group of processes: {why}")
+    yield fresh, group
+    group.joinpath("pids.max").write_text("max")
+    fresh.km.shutdown_kernel(now=True)
+    deadline = time.time() + TIMEOUT
+    while group.joinpath("cgroup.procs").read_text():
+        assert time.time() < deadline
+        time.sleep(0.01)
+    group.rmdir()
+
+
+def test_in_a_full_group_of_processes_the_kernel_goes_on(crowded):
+    kernel, group = crowded
+    with case("no room for checkpoints: processes"):
+        kernel.run("int kept = 41;")
+        group.joinpath("pids.max").write_text(group.joinpath("pids.current").read_text())
+        said = said_by(kernel, "%checkpoints on", "%checkpoints", "kept = 42;", "%checkpoints")
+        assert said.count("could be made: Resource temporarily unavailable") == 1
+        group.joinpath("pids.max").write_text("1")      # not even for a fresh one
+        msg_id = kernel.spin()
+        os.kill(kernel.compute_pid(), signal.SIGKILL)
+        reply = kernel.reply(msg_id)
+        assert "all variables are gone (no checkpoint could be made: Resource" in reply["evalue"]
+        kernel.outputs(msg_id)
+        reply = kernel.run("1 + 1")[0]
+        assert reply["ename"] == "ComputeProcessError" and "temporarily" in reply["evalue"]
+        assert kernel.ask("complete_request", dict(code="rel", cursor_pos=3))["status"] == "ok"
+        group.joinpath("pids.max").write_text("max")
+        assert value_of(kernel.run("1 + 1")[1]) == ["2"]
+
+
 # --- kills at random moments --------------------------------------------------
 
 def busy_cells(folder, i):

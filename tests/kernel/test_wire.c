@@ -6,6 +6,20 @@
 #include "kernel/protocol/sign.h"
 #include "tests/unit/unit.h"
 
+/* How often the parser has asked for memory: it does so before it reads. */
+static int parsed;
+
+static void *counted(size_t size)
+{
+    parsed++;
+    return malloc(size);
+}
+
+__attribute__((constructor)) static void count_parsing(void)
+{
+    json_set_alloc_funcs(counted, free);
+}
+
 #define HEADER "{\"msg_id\":\"1\",\"msg_type\":\"t_request\",\"new\":[1]}"
 
 static jp_wire *wire(const char *key)
@@ -77,6 +91,64 @@ CASE(a_bad_signature_neither_passes_nor_fills_the_window)
     fill(&m, HEADER, hex);
     CHECK_INT(jp_message_judge(w, &m, &err), JP_OK);
     release(&m);
+    jp_wire_free(w);
+}
+
+/* Of the message in which one frame is another, or the signature. */
+static const char *refusal(jp_wire *w, int frame, const char *other)
+{
+    static jp_error err;
+    char hex[JP_HEX_MAX + 1];
+    jp_message m;
+    err = (jp_error){""};
+    fill(&m, HEADER, hex);
+    m.frames[frame] = jp_text(other);
+    CHECK_INT(jp_message_judge(w, &m, &err), JP_DROPPED);
+    release(&m);
+    return err.text;
+}
+
+CASE(nothing_is_parsed_before_the_signature_is_right)
+{
+    static const char *const nonsense[] = {
+        "", "{", "[[[[[[[[", "\xff\xfe", "{\"msg_id\":1,\"msg_id\":1}", HEADER};
+    char hex[JP_HEX_MAX + 1], zeros[JP_HEX_MAX + 1];
+    jp_message m;
+    jp_wire *w = wire("key");
+    jp_error err = {""};
+    fill(&m, HEADER, hex);
+    memset(zeros, '0', sizeof zeros);
+    zeros[strlen(hex)] = '\0';
+    parsed = 0;
+    CHECK_HAS(refusal(w, 2, zeros), "signature does not match");
+    CHECK_HAS(refusal(w, 2, ""), "signature does not match");
+    CHECK_HAS(refusal(w, 2, "00"), "signature does not match");
+    for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++) {
+        for (int frame = 3; frame < 7; frame++) {
+            if (frame > 3 || nonsense[i] != nonsense[5]) {
+                CHECK_HAS(refusal(w, frame, nonsense[i]),
+                          "signature does not match");
+            }
+        }
+    }
+    CHECK_INT(parsed, 0);
+    fill(&m, HEADER, hex);   /* and the counter counts */
+    CHECK_INT(jp_message_judge(w, &m, &err), JP_OK);
+    CHECK(parsed > 0);
+    release(&m);
+    jp_wire_free(w);
+}
+
+CASE(sizes_and_counts_are_judged_before_signatures)
+{
+    static char large[JP_MAX_HEADER + 2];
+    jp_wire *w = wire("key");
+    memset(large, '[', sizeof large - 1);
+    parsed = 0;
+    CHECK_HAS(refusal(w, 3, large), "a header of");
+    CHECK_HAS(refusal(w, 4, large), "a header of");
+    CHECK_HAS(refusal(w, 1, "<IDS|MSG"), "without a delimiter");
+    CHECK_INT(parsed, 0);
     jp_wire_free(w);
 }
 
