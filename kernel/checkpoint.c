@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 enum { DEFAULT_MOST = 3 };
-#define DEFAULT_LIMIT ((int64_t)512 << 20)
 
 /* --- memory --------------------------------------------------------------- */
 
@@ -105,9 +104,9 @@ int64_t kernel_checkpoints_cost(const kernel_checkpoints *c, pid_t busy)
 
 void kernel_checkpoints_init(kernel_checkpoints *c)
 {
-    *c = (kernel_checkpoints){.most = DEFAULT_MOST,
-                              .budget = memory() / 4,
-                              .limit = DEFAULT_LIMIT};
+    int64_t quarter = memory() / 4;
+    *c = (kernel_checkpoints){
+        .most = DEFAULT_MOST, .budget = quarter, .limit = quarter};
 }
 
 static void remove_at(kernel_checkpoints *c, int i)

@@ -30,7 +30,8 @@ typedef struct kernel_checkpoints {
     int64_t limit;       /* bytes of tensors from which on none is made */
 } kernel_checkpoints;
 
-/* Three checkpoints, a quarter of the memory, 512 MiB of tensors. */
+/* Three checkpoints, which may hold a quarter of the memory; none is made of a
+ * session whose tensors alone are more than that. */
 void kernel_checkpoints_init(kernel_checkpoints *c);
 /* Takes over the link. One of the same cell is replaced; past the cap the
  * oldest goes. */

@@ -104,10 +104,10 @@ static void tell_large(kernel_router *r, int64_t bytes)
         kernel_size_text(now, bytes);
         kernel_size_text(limit, r->checkpoints.limit);
         set_notice(r, kernel_format("note: tensors take %s: above %s no "
-                                    "checkpoints are made, for they would slow "
-                                    "every cell down (%%checkpoints "
-                                    "tensors=MiB changes that).\n", now,
-                                    limit));
+                                    "checkpoints are made, for what a cell "
+                                    "changes is then held twice "
+                                    "(%%checkpoints tensors=MiB moves the "
+                                    "limit).\n", now, limit));
     }
     r->told_large = true;
 }

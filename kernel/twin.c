@@ -175,8 +175,8 @@ static void answer_failure(json_t *request)
     }
 }
 
-/* Beyond some size of tensors a twin costs more than it is worth: the next
- * cell's first write to each page copies it, and huge pages split. */
+/* Beyond some size of tensors a twin costs more than it is worth: what the next
+ * cell writes is held twice. */
 static bool too_large(json_t *request)
 {
     rt_memory_stats stats;
@@ -212,6 +212,7 @@ bool kernel_twin_make(json_t *request)
         setpgid(0, 0);
         close(link[0]);
         let_go();
+        rt_memory_forked(true);
         memset((void *)twins, 0, sizeof twins);   /* brothers now */
         mark("rt-checkpoint", 300);
         stand_by(link[1]);
@@ -221,6 +222,7 @@ bool kernel_twin_make(json_t *request)
         /* Before the front hears of it: it kills this process's group. */
         setpgid(pid, pid);
         remember(pid);
+        rt_memory_forked(false);
     }
     if (pid < 0 || !answer(request, pid, microseconds() - begun, link[0])) {
         answer_failure(request);   /* a twin, if any, ends with its link */

@@ -102,6 +102,10 @@ typedef struct rt_memory_stats {
 void rt_memory_read_stats(rt_memory_stats *out);
 /* Gives cached blocks back to the system. */
 void rt_memory_empty_cache(void);
+/* To be called on both sides of a fork() whose halves both go on with their
+ * tensors: in-place operations on large ones then copy what is shared in bulk,
+ * and the child gives its cached blocks back. */
+void rt_memory_forked(bool child);
 /* The most that may be taken from the system, cached blocks included; what
  * would need more finds no memory. 0: no limit but the machine's. */
 void rt_memory_set_limit(int64_t bytes);

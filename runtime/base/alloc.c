@@ -9,6 +9,7 @@
  * its own, asked for once: first touch of fresh 4 KiB pages is the largest cost
  * of a big result (performance.md, trap 3).
  */
+#include "runtime/base/blocks.h"
 #include "runtime/base/thread.h"
 #include "runtime/rustorch.h"
 
@@ -34,7 +35,7 @@
 #endif
 
 enum {
-    HEADER = 64,
+    HEADER = RT_BLOCK_HEADER,
     CLASSES = 4 * 48,
     SMALL_CLASSES = 4 * 10 + 1,   /* up to 64 KiB */
     SMALL_BYTES = 64 << 10,
@@ -44,18 +45,10 @@ enum {
     MAGAZINE_MIN = 8,             /* blocks kept at least */
     BATCH = 32,                   /* blocks that move together */
 };
-#define HUGE_BLOCK ((size_t)2 << 20)
+#define HUGE_BLOCK RT_HUGE_PAGE
 #define MAGIC 0x5254414cu
 
-typedef struct block {
-    uint32_t magic;
-    int32_t class;
-    size_t size;          /* usable bytes of the class */
-    struct block *next;   /* while cached */
-    size_t mapped;        /* bytes of the mapping, 0: from the C library */
-    void *mapping;
-} block;
-_Static_assert(sizeof(block) <= HEADER, "block header outgrew its room");
+typedef rt__block block;
 
 /* Only its thread writes (plain stores); readers of statistics look at count. */
 typedef struct magazine {
@@ -273,7 +266,7 @@ static block *fresh_mapped(int class, size_t size)
     uintptr_t data = page + next_colour();
     madvise((void *)page, size + (data - page), MADV_HUGEPAGE);
     block *b = (block *)(data - HEADER);
-    *b = (block){MAGIC, class, size, NULL, want, p};
+    *b = (block){MAGIC, class, size, NULL, want, p, rt__fork_count()};
     return b;
 }
 
@@ -296,7 +289,7 @@ static block *from_system(int class, size_t size)
         return NULL;
     }
     block *b = p;
-    *b = (block){MAGIC, class, size, NULL, 0, NULL};
+    *b = (block){.magic = MAGIC, .class = class, .size = size};
     return b;
 }
 
@@ -489,27 +482,43 @@ void rt_memory_read_stats(rt_memory_stats *out)
     pthread_mutex_unlock(&central_lock);
 }
 
-void rt_memory_empty_cache(void)
+/* Takes the blocks of the central lists from a class on, as one list. */
+static block *take_all(int first)
 {
-    pthread_once(&once, setup);
-    empty_magazines();
     block *drop = NULL;
     pthread_mutex_lock(&central_lock);
-    for (int i = 0; i < CLASSES; i++) {
+    for (int i = first; i < CLASSES; i++) {
         while (central[i]) {
             block *b = central[i];
             central[i] = b->next;
+            central_bytes -= b->size;
             b->next = drop;
             drop = b;
         }
     }
-    central_bytes = 0;
     pthread_mutex_unlock(&central_lock);
+    return drop;
+}
+
+static void unmap_all(block *drop)
+{
     while (drop) {
         block *b = drop;
         drop = b->next;
         unmap(b);
     }
+}
+
+void rt_memory_empty_cache(void)
+{
+    pthread_once(&once, setup);
+    empty_magazines();
+    unmap_all(take_all(0));
+}
+
+void rt__empty_mapped(void)
+{
+    unmap_all(take_all(class_of(HUGE_BLOCK)));
 }
 
 int64_t rt_memory_fail_after(int64_t n)

@@ -1,5 +1,5 @@
 libruntime_la_SOURCES += \
-	%D%/alloc.c \
+	%D%/alloc.c %D%/blocks.h \
 	%D%/cpu.c %D%/cpu.h \
 	%D%/error.c \
 	%D%/isa.h %D%/loops.h \
@@ -7,5 +7,6 @@ libruntime_la_SOURCES += \
 	%D%/pool.c %D%/pool.h \
 	%D%/random.c %D%/random.h \
 	%D%/settings.c \
+	%D%/share.c \
 	%D%/text.c %D%/text.h \
 	%D%/thread.h

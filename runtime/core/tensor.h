@@ -8,6 +8,7 @@
 #ifndef RT_CORE_TENSOR_H
 #define RT_CORE_TENSOR_H
 
+#include "runtime/base/blocks.h"
 #include "runtime/rustorch.h"
 
 #include <stdatomic.h>
@@ -108,6 +109,16 @@ rt_status rt__tensor_like(rt_tensor **out, const rt_tensor *t, rt_dtype dtype,
 static inline void rt__bump_version(rt_tensor *t)
 {
     atomic_fetch_add_explicit(&t->storage->version, 1, memory_order_relaxed);
+}
+/* Before t is written in place: where that is most of a large storage, its
+ * pages become this process's own (rt__own_pages). */
+static inline void rt__own_storage(const rt_tensor *t)
+{
+    const rt__storage *s = t->storage;
+    if (s->bytes >= RT_SHARED_LARGE && rt__fork_count() && !s->destroy &&
+        (size_t)t->numel * 2 * rt_dtype_size((rt_dtype)t->dtype) >= s->bytes) {
+        rt__own_pages(s->data);
+    }
 }
 /* Makes t describe what src describes (in-place change of metadata, used by
  * t.data = x and detach_); storage is shared. */

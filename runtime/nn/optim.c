@@ -416,6 +416,9 @@ static rt_status prepare(rt__optim_job *j, rt_optimizer *o, rt__optim_group *g,
     rt_dtype want = j->wide ? RT_FLOAT64 : RT_FLOAT32;
     for (int k = 0; k < RT_OPTIM_TENSORS && !st; k++) {
         if (j->tensor[k]) {
+            if (k != RT_JOB_GRAD) {
+                rt__own_storage(j->tensor[k]);
+            }
             st = workable(&j->use[k], j->tensor[k], want, err);
             j->data[k] = st ? NULL : rt_tensor_data(j->use[k]);
         }

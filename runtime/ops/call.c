@@ -155,6 +155,9 @@ static rt_status run_steps(rt__call *c)
     if (s != RT_OK) {
         return s;
     }
+    if (op->inplace) {
+        rt__own_storage(c->a[0].t);
+    }
     s = op->kernel(c);
     if (s == RT_E_INTERRUPT || (s == RT_OK && rt_interrupted())) {
         return stopped(c);

@@ -56,6 +56,11 @@ void rt_memory_read_stats(rt_memory_stats *out)
     *out = (rt_memory_stats){0};
 }
 
+void rt_memory_forked(bool child)
+{
+    (void)child;   /* no blocks of its own */
+}
+
 void rt_interrupt(void)
 {
     interrupted = 1;

@@ -357,6 +357,7 @@ def test_dropped_twins_do_not_pile_up(fresh):
 
 @pytest.mark.skipif(KERNEL != "rustorch", reason="needs tensors")
 def test_above_the_limit_no_checkpoint_is_made_and_that_is_said_once(fresh):
+    fresh.run("%checkpoints tensors=512")
     fresh.run("int small = 7;")
     wait_twins(fresh, 2)
     fresh.run("Tensor big = zeros(160, 1024, 1024);")
@@ -367,6 +368,15 @@ def test_above_the_limit_no_checkpoint_is_made_and_that_is_said_once(fresh):
     crash(fresh)
     reply, _ = fresh.run("small")
     assert reply["status"] == "ok"
+
+
+@pytest.mark.skipif(KERNEL != "rustorch", reason="needs tensors")
+def test_a_crash_gives_back_a_gigabyte_written_in_place(fresh):
+    fresh.run("Tensor big = ones(256, 1024, 1024);")
+    fresh.run("big.mul_(3);")
+    assert "as they were before this cell" in crash(fresh)[0]["evalue"]
+    fresh.run("big.add_(1);")
+    assert value_of(fresh.run("big.sum().item() / 1024 / 1024")[1]) == ["1024.0"]
 
 
 @pytest.mark.skipif(KERNEL != "rustorch", reason="needs tensors")

@@ -102,3 +102,5 @@ tests_unit_test_interrupt_LDADD = libruntime.la -lpthread
 interrupts: tests/unit/test_interrupt
 	tests/unit/test_interrupt measure $(PART)
 .PHONY: interrupts
+unit_tests += tests/unit/test_share
+tests_unit_test_share_LDADD = libruntime.la

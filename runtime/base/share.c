@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ * Large blocks after a fork: made this process's own in bulk.
+ *
+ * The system copies a shared page when it is first written, 4 KiB at a time,
+ * also where the page was huge. For a tensor of 1 GiB that is 262,144 faults,
+ * about a second, and small pages ever after. Here a stretch of the block is
+ * copied onto fresh huge pages, which then take the place of the shared ones
+ * (mremap), so that no address changes.
+ */
+#define _GNU_SOURCE   /* mremap */
+#include "runtime/base/blocks.h"
+
+#include "runtime/base/pool.h"
+#include "runtime/rustorch.h"
+
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { AT_ONCE = 8 };   /* huge pages between two looks for an interrupt */
+
+static _Atomic uint32_t forks;
+
+uint32_t rt__fork_count(void)
+{
+    return atomic_load_explicit(&forks, memory_order_relaxed);
+}
+
+void rt_memory_forked(bool child)
+{
+    atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
+    if (child) {
+        rt__empty_mapped();
+    }
+}
+
+typedef struct stretch {
+    char *from, *to;
+} stretch;
+
+static void copy_pages(void *ctx, int64_t begin, int64_t end)
+{
+    const stretch *s = ctx;
+    size_t at = (size_t)begin * RT_HUGE_PAGE;
+    memcpy(s->to + at, s->from + at, (size_t)(end - begin) * RT_HUGE_PAGE);
+}
+
+/* Fresh memory whose first byte lies on a huge page; NULL: there is none. The
+ * rest of the mapping is given back. */
+static char *fresh_pages(size_t bytes)
+{
+    size_t want = bytes + RT_HUGE_PAGE;
+    char *p = mmap(NULL, want, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) {
+        return NULL;
+    }
+    size_t before = -(uintptr_t)p & (RT_HUGE_PAGE - 1);
+    char *page = p + before;
+    if (before) {
+        munmap(p, before);
+    }
+    munmap(page + bytes, want - before - bytes);
+    madvise(page, bytes, MADV_HUGEPAGE);
+    return page;
+}
+
+/* False: the stretch is as it was. */
+static bool replace(char *pages, size_t n)
+{
+    stretch s = {pages, fresh_pages(n * RT_HUGE_PAGE)};
+    if (!s.to) {
+        return false;
+    }
+    if (rt__parallel((int64_t)n, 1, copy_pages, &s) &&
+        mremap(s.to, n * RT_HUGE_PAGE, n * RT_HUGE_PAGE,
+               MREMAP_MAYMOVE | MREMAP_FIXED, pages) != MAP_FAILED) {
+        return true;
+    }
+    munmap(s.to, n * RT_HUGE_PAGE);
+    return false;
+}
+
+void rt__own_pages(void *p)
+{
+    rt__block *b = (rt__block *)((char *)p - RT_BLOCK_HEADER);
+    uint32_t now = rt__fork_count();
+    if (!now || b->size < RT_SHARED_LARGE || !b->mapped || b->owned == now) {
+        return;
+    }
+    uintptr_t first = (uintptr_t)b & ~(uintptr_t)(RT_HUGE_PAGE - 1);
+    size_t n = ((uintptr_t)p + b->size - first) / RT_HUGE_PAGE;
+    for (size_t i = 0; i < n; i += AT_ONCE) {
+        size_t some = n - i < AT_ONCE ? n - i : AT_ONCE;
+        if (!replace((char *)first + i * RT_HUGE_PAGE, some)) {
+            return;
+        }
+    }
+    b->owned = now;
+}

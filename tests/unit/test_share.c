@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT
+ * Large blocks shared with a forked twin, and made this process's own.
+ */
+#include "runtime/base/blocks.h"
+
+#include "tests/unit/tensors.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ELEMENTS = 5 << 20 };   /* 20 MiB: two stretches and a part */
+
+static const rt__block *block_of(const rt_tensor *t)
+{
+    return (const rt__block *)((char *)t->storage->data - RT_BLOCK_HEADER);
+}
+
+static rt_tensor *ramp(void)
+{
+    rt_tensor *t = NULL;
+    CHECK_OK(rt_tensor_new(&t, RT_FLOAT32, 1, (int64_t[]){ELEMENTS}, &err), err);
+    for (int64_t i = 0; i < ELEMENTS; i++) {
+        ((float *)t->data)[i] = (float)i;
+    }
+    return t;
+}
+
+/* Whether t holds factor * i at every i. */
+static bool holds(const rt_tensor *t, float factor)
+{
+    for (int64_t i = 0; i < ELEMENTS; i++) {
+        if (((const float *)t->data)[i] != factor * (float)i) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void scale(rt_tensor *t, double by)
+{
+    rt_value r[RT_MAX_RESULTS];
+    CHECK_OK(rt_call(rt_op_find("mul_"), (rt_value[]){T(t), RT_V_FLOAT(by)},
+                     2, r, &err), err);
+    rt_release(r[0].t);
+}
+
+/* A twin that waits until the pipe is closed, then says what it finds. */
+static pid_t twin_of(const rt_tensor *t, int *go)
+{
+    int pipes[2];
+    CHECK(pipe(pipes) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        char byte;
+        close(pipes[1]);
+        rt_memory_forked(true);
+        _exit(read(pipes[0], &byte, 1) == 0 && holds(t, 1) ? 0 : 1);
+    }
+    rt_memory_forked(false);
+    close(pipes[0]);
+    *go = pipes[1];
+    return child;
+}
+
+static int end_of(pid_t child, int go)
+{
+    int status = -1;
+    close(go);
+    waitpid(child, &status, 0);
+    return status;
+}
+
+CASE(an_operation_in_place_leaves_the_twin_what_it_had)
+{
+    int go;
+    rt_tensor *t = ramp();
+    pid_t child = twin_of(t, &go);
+    const void *data = t->data;
+    scale(t, 3);
+    CHECK(t->data == data);
+    CHECK(!block_of(t)->mapped || block_of(t)->owned == rt__fork_count());
+    CHECK(holds(t, 3));
+    CHECK_INT(end_of(child, go), 0);
+    scale(t, 2);
+    CHECK(holds(t, 6));
+    rt_release(t);
+}
+
+CASE(a_write_to_a_small_part_copies_no_more_than_the_system_does)
+{
+    int go;
+    rt_tensor *t = ramp(), *part = NULL;
+    pid_t child = twin_of(t, &go);
+    uint32_t owned = block_of(t)->owned;
+    CHECK_OK(rt__tensor_over(&part, t->storage, RT_FLOAT32, 1, (int64_t[]){10},
+                             (int64_t[]){1}, 5, &err), err);
+    scale(part, 2);
+    CHECK_INT(block_of(t)->owned, owned);
+    CHECK(((float *)t->data)[5] == 10 && ((float *)t->data)[15] == 15);
+    CHECK_INT(end_of(child, go), 0);
+    rt_release(part);
+    rt_release(t);
+}
+
+CASE(an_interrupt_leaves_the_rest_to_the_system)
+{
+    int go;
+    rt_tensor *t = ramp();
+    pid_t child = twin_of(t, &go);
+    uint32_t owned = block_of(t)->owned;
+    rt_interrupt();
+    rt__own_pages(t->storage->data);
+    rt_interrupt_clear();
+    CHECK_INT(block_of(t)->owned, owned);
+    CHECK(holds(t, 1));
+    scale(t, 2);
+    CHECK(holds(t, 2));
+    CHECK_INT(end_of(child, go), 0);
+    rt_release(t);
+}
+
+CASE(a_step_of_an_optimizer_leaves_the_twin_what_it_had)
+{
+    int go;
+    rt_tensor *t = ramp(), *g = ramp();
+    rt_optimizer *o = NULL;
+    CHECK_OK(rt_set_requires_grad(t, true, &err), err);
+    CHECK_OK(rt_set_grad(t, g, &err), err);
+    rt_value args[] = {RT_V_TENSORS(&t, 1), RT_V_FLOAT(0.5)};
+    CHECK_OK(rt_optimizer_new(&o, rt_optim_find("SGD"), args, 2, NULL, NULL, 0,
+                              &err), err);
+    pid_t child = twin_of(t, &go);
+    CHECK_OK(rt_optimizer_step(o, &err), err);
+    CHECK(holds(t, 0.5f));
+    CHECK_INT(end_of(child, go), 0);
+    rt_optimizer_release(o);
+    rt_release(t);
+    rt_release(g);
+}
+
+UNIT_MAIN
