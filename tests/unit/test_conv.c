@@ -179,6 +179,105 @@ CASE(tiles_of_3x3_convolutions_agree_with_direct_loops)
     rt_set_simd_enabled(true);
 }
 
+/* Where the direct loops give NaN or an infinity there is the same one, and
+ * everything else is near. */
+static int misses(const rt_tensor *t, const double *want, double tolerance)
+{
+    int n = t ? 0 : 1;
+    for (int64_t i = 0; t && i < t->numel; i++) {
+        double y = at(t, i);
+        bool same = isnan(want[i])   ? isnan(y)
+                    : isinf(want[i]) ? y == want[i]
+                                     : fabs(y - want[i]) <= tolerance;
+        n += !same;
+    }
+    return n;
+}
+
+enum { IN_X, IN_G, IN_W };
+
+/* One value of input, output's gradient or weight is special. Zeros around the
+ * image are multiplied too: a special weight is tried without them. */
+static void check_special(const setup *s, int where, int64_t place,
+                          float value, double tolerance)
+{
+    rt_tensor *x = noise(RT_FLOAT32, SHAPE(s->n, s->c, s->h, s->w), 1);
+    rt_tensor *w = noise(RT_FLOAT32, SHAPE(s->o, s->c / s->groups, s->kh,
+                                           s->kw), 2);
+    rt_tensor *g = noise(RT_FLOAT32, SHAPE(s->n, s->o, out_size(s, 0),
+                                           out_size(s, 1)), 3);
+    rt_tensor *t = where == IN_X ? x : where == IN_G ? g : w;
+    rt_value st = RT_V_INTS(s->stride, 2), pa = RT_V_INTS(s->padding, 2);
+    rt_value di = RT_V_INTS(s->dilation, 2), gr = I(s->groups);
+    ((float *)(void *)t->data)[(t->numel + place) % t->numel] = value;
+    rt_tensor *y = CALL(conv2d, 7, T(x), T(w), RT_NONE, st, pa, di, gr);
+    rt_tensor *dx = CALL(conv2d_input, 7, T(g), T(w),
+                         RT_V_INTS(x->shape, 4), st, pa, di, gr);
+    rt_tensor *dw = CALL(conv2d_weight, 7, T(g), T(x),
+                         RT_V_INTS(w->shape, 4), st, pa, di, gr);
+    sums all = {numbers(x, false), numbers(w, false), numbers(g, false),
+                numbers(g, true), numbers(x, true), numbers(w, true)};
+    each_product(s, add_product, &all);
+    CHECK_INT(misses(y, all.y, tolerance), 0);
+    if (where != IN_W) {
+        CHECK_INT(misses(dx, all.dx, tolerance), 0);
+    }
+    if (where != IN_G) {
+        CHECK_INT(misses(dw, all.dw, tolerance * (double)(s->n * s->h)), 0);
+    }
+    double *lists[] = {(double *)all.x, (double *)all.w, (double *)all.g,
+                       all.y, all.dx, all.dw};
+    for (int i = 0; i < 6; i++) {
+        free(lists[i]);
+    }
+    DROP(x, w, g, y, dx, dw);
+}
+
+static void check_specials(const setup *s, double tolerance)
+{
+    const float values[] = {NAN, INFINITY, -INFINITY, 1e-40f};
+    const int64_t places[] = {0, s->h * s->w / 2 + 1, -1};
+    bool padded = s->padding[0] || s->padding[1];
+    for (int i = 0; i < 4; i++) {
+        for (int k = 0; k < 3; k++) {
+            check_special(s, IN_X, places[k], values[i], tolerance);
+            check_special(s, IN_G, places[k], values[i], tolerance);
+        }
+        if (!padded) {
+            check_special(s, IN_W, 4, values[i], tolerance);
+        }
+    }
+}
+
+CASE(one_special_value_reaches_only_what_depends_on_it_by_tiles)
+{
+    for (int on = 1; on >= 0; on--) {
+        rt_set_simd_enabled(on);
+        for (int i = 0; i < 5; i++) {
+            check_specials(&tiled[i], 1e-6 * 9 * (double)tiled[i].c);
+        }
+    }
+    rt_set_simd_enabled(true);
+}
+
+CASE(one_special_value_reaches_only_what_depends_on_it_side_by_side)
+{
+    for (int on = 1; on >= 0; on--) {
+        rt_set_simd_enabled(on);
+        for (int i = 1; i < 8; i++) {
+            check_specials(&laned[i], 2e-5);
+        }
+    }
+    rt_set_simd_enabled(true);
+}
+
+CASE(one_special_value_reaches_only_what_depends_on_it_by_columns)
+{
+    for (int i = 0; i < 7; i++) {
+        check_specials(&setups[i], 2e-5);
+    }
+}
+
 static void check_threads(int64_t n, int64_t c, int64_t k, int64_t size)
 {
     rt_tensor *x = noise(RT_FLOAT32, SHAPE(n, c, size, size), 1), *r[2][3];

@@ -491,6 +491,7 @@ RT_KERNEL(conv2d)
     rt__winograd t;
     rt__lanes l;
     int64_t i = 0;
+    bool done = false;
     conv v;
     rt_status s = read_conv(&v, c, input->ndim, input->shape, weight->ndim,
                             weight->shape, C_STRIDE);
@@ -512,8 +513,8 @@ RT_KERNEL(conv2d)
         t.weight = (const float *)w->data;
         t.bias = b ? (const float *)b->data : NULL;
         t.y = (float *)y->data;
-        s = rt__winograd_run(&t, c->name, c->err);
-        i = v.n;
+        s = rt__winograd_run(&t, &done, c->name, c->err);
+        i = done ? v.n : 0;
     } else if (s == RT_OK && y->numel > 0 && lanes_of(&l, &v)) {
         l.x = (const float *)x->data;
         l.weight = (const float *)w->data;
@@ -617,6 +618,7 @@ RT_KERNEL(conv2d_input)
     rt__winograd t;
     rt__lanes l;
     int64_t i = 0;
+    bool done = false;
     conv v;
     rt_status s = read_conv_input(&v, c);
     plan(&v, compute);
@@ -633,8 +635,8 @@ RT_KERNEL(conv2d_input)
         t.x = (const float *)g->data;
         t.weight = (const float *)w->data;
         t.y = (float *)out->data;
-        s = rt__winograd_run(&t, c->name, c->err);
-        i = v.n;
+        s = rt__winograd_run(&t, &done, c->name, c->err);
+        i = done ? v.n : 0;
     } else if (s == RT_OK && out->numel > 0 && turned_lanes_of(&l, &v)) {
         l.x = (const float *)g->data;
         l.weight = (const float *)w->data;
@@ -738,6 +740,7 @@ RT_KERNEL(conv2d_weight)
     rt__winograd t;
     rt__lanes l;
     int64_t i = 0;
+    bool done = false;
     conv v;
     rt_status s = read_conv_weight(&v, c);
     plan(&v, compute);
@@ -750,19 +753,20 @@ RT_KERNEL(conv2d_weight)
     if (s == RT_OK) {
         s = rt__begin_work(&out, c->r[0].t, compute, c->err);
     }
-    if (s == RT_OK) {
-        memset(out->data, 0, (size_t)out->numel * v.size);
-    }
     if (s == RT_OK && g->numel > 0 && tiles_of(&t, &v)) {
         t.x = (const float *)x->data;
         t.y = (float *)g->data;
-        s = rt__winograd_weight(&t, (float *)out->data, c->name, c->err);
-        i = v.n;
+        s = rt__winograd_weight(&t, (float *)out->data, &done, c->name,
+                                c->err);
+        i = done ? v.n : 0;
     } else if (s == RT_OK && g->numel > 0 && lanes_of(&l, &v)) {
         l.x = (const float *)x->data;
         l.y = (float *)g->data;
         s = run_lanes(c, &v, l, (float *)out->data);
         i = v.n;
+    }
+    if (s == RT_OK && i == 0) {     /* the products are added to it */
+        memset(out->data, 0, (size_t)out->numel * v.size);
     }
     for (; s == RT_OK && g->numel > 0 && i < v.n; i += v.chunk) {
         int64_t n = v.n - i < v.chunk ? v.n - i : v.chunk;

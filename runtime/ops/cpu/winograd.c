@@ -37,6 +37,7 @@ typedef struct work {
     float *a, *b;                 /* packed, for the weight's gradient */
     float *dw;
     rt__step_state failed;        /* of a step */
+    atomic_bool given_up;         /* a result was no finite number */
 } work;
 
 static int64_t quotient(int64_t a, int64_t b)
@@ -158,8 +159,13 @@ static void block_inputs(const work *d, int64_t block, int64_t from,
     }
 }
 
+static bool goes_on(const work *d)
+{
+    return !rt_interrupted() && !d->given_up;
+}
+
 /* A panel's outputs of a block, by way of m: [points][mr][nr]. */
-static void panel_outputs(const work *d, int64_t panel, int64_t block,
+static void panel_outputs(work *d, int64_t panel, int64_t block,
                           const float *u, const float *x, float *m)
 {
     const rt__winograd *v = d->v;
@@ -172,8 +178,11 @@ static void panel_outputs(const work *d, int64_t panel, int64_t block,
     }
     places_of(places, &d->out, block * nr, nr);
     for (int64_t k = 0; k < rows; k++) {
-        d->w->output(v->y + (first + k) * plane, d->out.w, places, m + k * nr,
-                     d->m_points, nr, v->bias ? v->bias[first + k] : 0);
+        if (!d->w->output(v->y + (first + k) * plane, d->out.w, places,
+                          m + k * nr, d->m_points, nr,
+                          v->bias ? v->bias[first + k] : 0)) {
+            d->given_up = true;
+        }
     }
 }
 
@@ -181,9 +190,9 @@ static void whole_blocks(void *ctx, int64_t begin, int64_t end)
 {
     work *d = ctx;
     float *x = rt__step_room(&d->failed, POINTS * (d->x_points + d->m_points));
-    for (int64_t b = begin; x && b < end; b++) {
+    for (int64_t b = begin; x && b < end && goes_on(d); b++) {
         block_inputs(d, b, 0, d->c, x);
-        for (int64_t p = 0; p < d->panels && !rt_interrupted(); p++) {
+        for (int64_t p = 0; p < d->panels && goes_on(d); p++) {
             panel_outputs(d, p, b, d->u + p * POINTS * d->u_points, x,
                           x + POINTS * d->x_points);
         }
@@ -208,13 +217,9 @@ static void whole_panels(void *ctx, int64_t begin, int64_t end)
 {
     work *d = ctx;
     float *u = rt__step_room(&d->failed, POINTS * (d->u_points + d->m_points));
-    for (int64_t p = begin; u && p < end; p++) {
+    for (int64_t p = begin; u && p < end && goes_on(d); p++) {
         panel_weights(d, p, u);
-        for (int64_t b = 0; b < d->now; b++) {
-            if (rt_interrupted()) {
-                d->failed = RT_E_INTERRUPT;
-                break;
-            }
+        for (int64_t b = 0; b < d->now && goes_on(d); b++) {
             panel_outputs(d, p, d->first + b, u, d->x + b * d->c * d->g->nr,
                           u + POINTS * d->u_points);
         }
@@ -232,7 +237,7 @@ static bool by_blocks(work *d)
 static bool by_panels(work *d)
 {
     bool whole = true;
-    for (; whole && d->first < d->blocks; d->first += d->now) {
+    for (; whole && !d->given_up && d->first < d->blocks; d->first += d->now) {
         int64_t left = d->blocks - d->first;
         d->now = left < d->most ? left : d->most;
         whole = rt__parallel(d->now * quotient(d->c, CHANNELS), 1, inputs, d) &&
@@ -241,7 +246,7 @@ static bool by_panels(work *d)
     return whole;
 }
 
-rt_status rt__winograd_run(const rt__winograd *v, const char *name,
+rt_status rt__winograd_run(const rt__winograd *v, bool *done, const char *name,
                            rt_error *err)
 {
     work d;
@@ -264,6 +269,7 @@ rt_status rt__winograd_run(const rt__winograd *v, const char *name,
     }
     bool whole = many ? by_blocks(&d) : by_panels(&d);
     rt_free(d.x);
+    *done = !d.given_up;
     return rt__steps_ended(whole, &d.failed, name, err);
 }
 
@@ -317,19 +323,21 @@ static void sums(void *ctx, int64_t begin, int64_t end)
 
 static void weight_gradients(void *ctx, int64_t begin, int64_t end)
 {
-    const work *d = ctx;
+    work *d = ctx;
     enum { LANES = RT_WINOGRAD_TILES };
     for (int64_t k = begin; k < end; k++) {
         for (int64_t c = 0; c < d->c; c += LANES) {
             int64_t at = k * d->c + c, left = d->c - c;
-            d->w->weight_gradient(d->dw + at * 9, 9, d->u + at,
-                                  d->k * d->c,
-                                  left < LANES ? (int)left : LANES);
+            if (!d->w->weight_gradient(d->dw + at * 9, 9, d->u + at,
+                                       d->k * d->c,
+                                       left < LANES ? (int)left : LANES)) {
+                d->given_up = true;
+            }
         }
     }
 }
 
-rt_status rt__winograd_weight(const rt__winograd *v, float *dw,
+rt_status rt__winograd_weight(const rt__winograd *v, float *dw, bool *done,
                               const char *name, rt_error *err)
 {
     work d;
@@ -360,5 +368,6 @@ rt_status rt__winograd_weight(const rt__winograd *v, float *dw,
     }
     whole = whole && rt__parallel(d.k, 4, weight_gradients, &d);
     rt_free(room);
+    *done = !d.given_up;
     return rt__steps_ended(whole, &d.failed, name, err);
 }

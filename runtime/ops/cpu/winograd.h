@@ -3,7 +3,9 @@
  * 3x3 convolutions with stride 1 as F(4x4, 3x3) of Winograd's minimal
  * algorithms (Lavin and Gray 2016): tiles of 6x6 inputs and 4x4 outputs pass
  * through 36 matrix products over channels, a quarter of the multiplications.
- * float32; the error grows to about 1e-5 of the largest sum.
+ * float32; the error grows to about 1e-5 of the largest sum. A NaN or an
+ * infinity reaches all of its tile, so results that hold one are given up: the
+ * caller convolves another way.
  */
 #ifndef RT_OPS_CPU_WINOGRAD_H
 #define RT_OPS_CPU_WINOGRAD_H
@@ -40,14 +42,17 @@ typedef struct rt__winograd_table {
      * past the last of them. */
     void (*weight)(float *out, int64_t points, const float *taps, int width,
                    bool flip);
-    /* Products back to output pixels, plus a bias. */
-    void (*output)(float *plane, int64_t width, const rt__place *places,
+    /* Products back to output pixels, plus a bias. False if one of them is no
+     * finite number before the bias; now and then also where only their sum is
+     * none. */
+    bool (*output)(float *plane, int64_t width, const rt__place *places,
                    const float *in, int64_t points, int lanes, float bias);
     /* For the weight's gradient: tiles of the output's gradient, and the sums
-     * of products back to n 3x3 weights, `along` floats apart. */
+     * of products back to n 3x3 weights, `along` floats apart (false as for
+     * output). */
     void (*gradient)(float *out, int64_t points, const float *plane,
                      int64_t width, const rt__place *places, int lanes);
-    void (*weight_gradient)(float *w, int64_t along, const float *in,
+    bool (*weight_gradient)(float *w, int64_t along, const float *in,
                             int64_t points, int n);
 } rt__winograd_table;
 RT_ISA_FAMILY(rt__winograd_table, winograd);
@@ -64,11 +69,12 @@ typedef struct rt__winograd {
 
 /* Whether the sizes make it worth while. */
 bool rt__winograd_suits(const rt__winograd *v);
-rt_status rt__winograd_run(const rt__winograd *v, const char *name,
+/* *done: false, with RT_OK, if the result was given up; y holds anything. */
+rt_status rt__winograd_run(const rt__winograd *v, bool *done, const char *name,
                            rt_error *err);
 /* The weight's gradient, dense [k, c, 3, 3] at `dw`; y is read as the output's
  * gradient. */
-rt_status rt__winograd_weight(const rt__winograd *v, float *dw,
+rt_status rt__winograd_weight(const rt__winograd *v, float *dw, bool *done,
                               const char *name, rt_error *err);
 
 #endif

@@ -32,6 +32,21 @@ INLINE void store(float *p, vec v)
     *(loose *)p = v;
 }
 
+INLINE bool all_finite(vec v)
+{
+    vec zero = v - v;
+#if defined(__AVX512F__)
+    return _mm512_cmp_ps_mask((__m512)zero, _mm512_setzero_ps(),
+                              _CMP_EQ_OQ) == 0xffff;
+#else
+    bool all = true;
+    for (int l = 0; l < VL; l++) {
+        all &= zero[l] == 0;
+    }
+    return all;
+#endif
+}
+
 /* --- the four one-dimensional transforms ------------------------------------ */
 
 /* B^T d: 6 inputs to 6 points. */
@@ -318,14 +333,19 @@ static void gradient(float *out, int64_t points, const float *plane,
     }
 }
 
-static void output(float *plane, int64_t width, const rt__place *places,
+static bool output(float *plane, int64_t width, const rt__place *places,
                    const float *in, int64_t points, int lanes, float bias)
 {
-    vec v[4][4];
+    vec v[4][4], sum = {0};
     for (int l = 0; l < lanes; l += VL) {
         output_pixels(v, in + l, points);
+        UNROLL_ALL for (int i = 0; i < 4; i++)
+        {
+            sum += (v[i][0] + v[i][1]) + (v[i][2] + v[i][3]);
+        }
         scatter(plane, width, places + l, v, bias);
     }
+    return all_finite(sum);
 }
 
 /* --- weights ------------------------------------------------------------------- */
@@ -345,11 +365,11 @@ static void weight(float *out, int64_t points, const float *taps, int width,
     }
 }
 
-static void weight_gradient(float *w, int64_t along, const float *in,
+static bool weight_gradient(float *w, int64_t along, const float *in,
                             int64_t points, int n)
 {
     float u[POINTS * TILES] __attribute__((aligned(64))), d[9 * TILES];
-    vec v[3][3];
+    vec v[3][3], sum = {0};
     memset(u, 0, sizeof u);
     for (int x = 0; x < POINTS; x++) {
         memcpy(u + x * TILES, in + x * points, (size_t)n * sizeof *in);
@@ -358,6 +378,7 @@ static void weight_gradient(float *w, int64_t along, const float *in,
         weight_pixels(v, u + l, TILES);
         for (int i = 0; i < 9; i++) {
             store(d + i * TILES + l, v[i / 3][i % 3]);
+            sum += v[i / 3][i % 3];
         }
     }
     for (int l = 0; l < n; l++) {
@@ -365,6 +386,7 @@ static void weight_gradient(float *w, int64_t along, const float *in,
             w[l * along + i] = d[i * TILES + l];
         }
     }
+    return all_finite(sum);
 }
 
 const rt__winograd_table RT_ISA_NAME(winograd) = {
