@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INPUT_TICK_MS = 50 };
+enum { INPUT_TICK_MS = 50, MEMORY_PATIENCE = 3 };
 
 /* The one session of this process. */
 typedef struct compute {
@@ -77,7 +77,7 @@ static void install_signals(void)
 
 /* --- sending -------------------------------------------------------------- */
 
-static void send_json(kernel_link_kind kind, json_t *value)
+static bool send_json(kernel_link_kind kind, json_t *value)
 {
     char *text = json_dumps(value, JSON_COMPACT);
     json_decref(value);
@@ -85,6 +85,16 @@ static void send_json(kernel_link_kind kind, json_t *value)
         kernel_output_send(kind, text, strlen(text));
         free(text);
     }
+    return text != NULL;
+}
+
+/* What is too large for the memory there is goes, and that is said. */
+static void say_lost(const char *what)
+{
+    char *line = kernel_format("note: %s is too large for the memory that is "
+                               "left, and is missing here.\n", what);
+    kernel_output_text(2, line, strlen(line));
+    free(line);
 }
 
 /* A message for iopub: its type, NUL, its content (stolen). */
@@ -92,14 +102,15 @@ static void publish(const char *type, json_t *content)
 {
     char *text = json_dumps(content, JSON_COMPACT);
     json_decref(content);
-    if (!text) {
-        return;
+    size_t n = strlen(type) + 1, size = text ? strlen(text) : 0;
+    char *both = text ? jp_alloc(n + size) : NULL;
+    if (both) {
+        memcpy(both, type, n);
+        memcpy(both + n, text, size);
+        kernel_output_send(KERNEL_LINK_PUBLISH, both, n + size);
+    } else {
+        say_lost(type);
     }
-    size_t n = strlen(type) + 1, size = strlen(text);
-    char *both = kernel_alloc(n + size);
-    memcpy(both, type, n);
-    memcpy(both + n, text, size);
-    kernel_output_send(KERNEL_LINK_PUBLISH, both, n + size);
     free(both);
     free(text);
 }
@@ -326,6 +337,16 @@ static void remember(compute *c, const char *text, size_t size)
     c->lines[c->nlines++] = kernel_copy(text, size);
 }
 
+/* The end of a cell for which there was no memory. */
+static void send_failure(const char *why)
+{
+    json_t *error = json_pack("{ss ss s[s]}", "ename", "OutOfMemoryError",
+                              "evalue", why, "traceback", why);
+    publish("error", json_incref(error));
+    json_object_set_new(error, "status", json_string("error"));
+    send_json(KERNEL_LINK_DONE, json_pack("{so}", "reply", error));
+}
+
 static void run_cell(compute *c, json_t *request)
 {
     const json_t *code = json_object_get(request, "code");
@@ -355,9 +376,11 @@ static void run_cell(compute *c, json_t *request)
     if (!c->untouched) {
         send_symbols(c);
     }
-    send_json(KERNEL_LINK_DONE, json_pack("{so so sb}", "reply", reply,
-                                          "result", result, "untouched",
-                                          c->untouched));
+    if (!send_json(KERNEL_LINK_DONE,
+                   json_pack("{so so sb}", "reply", reply, "result", result,
+                             "untouched", c->untouched))) {
+        send_failure("the cell has run, but there is no memory for its reply");
+    }
     json_decref(c->payload);
     c->payload = NULL;
 }
@@ -394,6 +417,10 @@ static void handle(compute *c)
                                      JSON_ALLOW_NUL, NULL);
         if (request) {
             run_cell(c, request);
+        } else {
+            c->untouched = true;
+            send_failure("there is no memory for a cell of this size: it has "
+                         "not run");
         }
         json_decref(request);
     }
@@ -428,7 +455,7 @@ int kernel_compute_main(void)
                             .set_next_input = on_next_input,
                             .history = on_history};
     rt_error_clear(&err);
-    jp_memory_init();
+    jp_memory_init(MEMORY_PATIENCE);
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     kernel_mark_busy();
     install_signals();

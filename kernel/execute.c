@@ -4,6 +4,7 @@
 #include "kernel/router.h"
 
 #include "kernel/log.h"
+#include "kernel/protocol/memory.h"
 #include "kernel/text.h"
 
 #include <ctype.h>
@@ -12,7 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEED_MS = 2000 };
+/* COPIES: of a large cell, as it is on its way to the history, the clients and
+ * the compute process. */
+enum { HEED_MS = 2000, LARGE = 1 << 20, COPIES = 16 };
 
 /* --- requests ------------------------------------------------------------- */
 
@@ -114,6 +117,14 @@ static bool is_blank(const char *code, size_t size)
     return true;
 }
 
+static void fail_for_memory(kernel_router *r, kernel_request *q, size_t size)
+{
+    char *text = kernel_format("the kernel has no memory for a cell of %zu "
+                               "MiB: it has not run", size >> 20);
+    kernel_end_cell(r, q, kernel_fail_cell(r, q, "OutOfMemoryError", text));
+    free(text);
+}
+
 void kernel_hand_over(kernel_router *r, kernel_request *q)
 {
     json_t *expressions = json_object_get(q->content, "user_expressions");
@@ -127,8 +138,12 @@ void kernel_hand_over(kernel_router *r, kernel_request *q)
     r->begun = r->hung = false;
     r->hung_due = 0;
     r->child.shared->line = 0;
-    kernel_outbox_add(&r->outbox, KERNEL_LINK_EXECUTE, text, strlen(text));
-    kernel_outbox_push(&r->outbox, r->child.link);
+    if (text && kernel_outbox_add(&r->outbox, KERNEL_LINK_EXECUTE, text,
+                                  strlen(text))) {
+        kernel_outbox_push(&r->outbox, r->child.link);
+    } else {
+        fail_for_memory(r, q, q->message->content.size);
+    }
     free(text);
 }
 
@@ -143,6 +158,10 @@ static void start_cell(kernel_router *r, kernel_request *q)
                !is_blank(text, size);
     q->number = r->counter + !q->silent;
     r->running = q;
+    if (size > LARGE && !jp_memory_set_aside(COPIES * size)) {
+        fail_for_memory(r, q, size);
+        return;
+    }
     if (q->store) {
         r->counter = q->number;
         kernel_history_add(r->history, q->number, text, size);
@@ -158,6 +177,9 @@ static void start_cell(kernel_router *r, kernel_request *q)
         kernel_run_front_magic(r, q, text);
     } else {
         kernel_hand_over(r, q);
+    }
+    if (size > LARGE) {
+        jp_memory_set_aside(0);
     }
 }
 
@@ -294,11 +316,17 @@ void kernel_take_input(kernel_router *r, jp_message *m)
     if (json_is_string(value) && answers(r, m)) {
         json_t *o = json_pack("{sO si}", "value", value, "number", r->asking);
         char *text = json_dumps(o, JSON_COMPACT);
-        kernel_outbox_add(&r->outbox, KERNEL_LINK_INPUT_REPLY, text,
-                          strlen(text));
+        if (text && kernel_outbox_add(&r->outbox, KERNEL_LINK_INPUT_REPLY,
+                                      text, strlen(text))) {
+            r->asking = 0;
+        }
         free(text);
         json_decref(o);
-        r->asking = 0;
+    }
+    if (r->asking && answers(r, m)) {
+        kernel_say(r, r->running, "note: this input could not be read: it is "
+                                  "no text, or there is no memory for it. The "
+                                  "cell waits for another.\n");
     }
     json_decref(content);
     jp_message_free(m);

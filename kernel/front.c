@@ -23,7 +23,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { OUTPUT_MIB = 1024, OUTPUT_MOST = 1 << 20 };
+enum { OUTPUT_MIB = 1024, OUTPUT_MOST = 1 << 20, MEMORY_PATIENCE = 60 };
 
 /* Blocked in every thread (threads inherit), read from one descriptor. */
 static int open_signals(void)
@@ -164,7 +164,7 @@ int kernel_front_main(const char *connection_file)
     jp_connection c;
     jp_error err = {""};
     bool gone;
-    jp_memory_init();
+    jp_memory_init(MEMORY_PATIENCE);
     open_standard();
     if (!jp_connection_load(&c, connection_file, accepts_open_files(), &err)) {
         kernel_log("%s", err.text);

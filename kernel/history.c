@@ -4,6 +4,7 @@
 #include "kernel/history.h"
 
 #include "kernel/log.h"
+#include "kernel/protocol/memory.h"
 #include "kernel/text.h"
 
 #include <errno.h>
@@ -291,7 +292,16 @@ void kernel_history_add(kernel_history *h, int line, const char *code,
                         size_t size)
 {
     open_once(h);
-    add_entry(h, h->session, line, kernel_copy(code, size));
+    char *copy = jp_alloc(size + 1);
+    if (!copy) {
+        free(h->problem);
+        h->problem = kernel_format("cell [%d] is not in the history: no memory "
+                                   "for it", line);
+        return;
+    }
+    memcpy(copy, code, size);
+    copy[size] = '\0';
+    add_entry(h, h->session, line, copy);
     write_record(h, json_pack("{si si so}", "session", h->session, "line",
                               line, "in", kernel_json_text(code, size)),
                  false);
@@ -303,7 +313,11 @@ void kernel_history_result(kernel_history *h, const char *text)
         return;
     }
     int line = h->entries[h->count - 1].line;
-    set_result(h, h->session, line, kernel_copy(text, strlen(text)));
+    char *copy = jp_alloc(strlen(text) + 1);
+    if (!copy) {
+        return;   /* the history of a result that nobody could read again */
+    }
+    set_result(h, h->session, line, strcpy(copy, text));
     write_record(h, json_pack("{si si so}", "session", h->session, "line",
                               line, "out", kernel_json_text(text,
                                                             strlen(text))),

@@ -25,7 +25,8 @@ enum {
     LINK_TURN = 64,
     WELCOME_TURN = 64,
     PIPE_CHUNK = 64 * 1024,
-    STOP_MS = 500
+    STOP_MS = 500,
+    LARGE = 1 << 20
 };
 
 typedef enum note_kind { PUBLISH, CELL, ATTACH, DETACH, STOP } note_kind;
@@ -46,6 +47,8 @@ struct kernel_iopub {
     kernel_note rest;       /* what a dead one had not sent */
 };
 
+static void say_lost(kernel_iopub *io, const char *type, size_t size);
+
 /* --- sending -------------------------------------------------------------- */
 
 /* What a cell can print without end, and a front end can do without. */
@@ -55,7 +58,7 @@ static bool is_bulky(const char *type)
            strcmp(type, "update_display_data") == 0;
 }
 
-static void send_topic(kernel_iopub *io, jp_slice topic, const char *type,
+static bool send_topic(kernel_iopub *io, jp_slice topic, const char *type,
                        const char *parent, jp_slice content)
 {
     jp_error err = {""};
@@ -69,6 +72,7 @@ static void send_topic(kernel_iopub *io, jp_slice topic, const char *type,
         kernel_log("iopub: %s", err.text);
     }
     kernel_outlet_add(&io->outlet, packet, is_bulky(type));
+    return packet != NULL;
 }
 
 static void send_text(kernel_iopub *io, const char *type, const char *parent,
@@ -76,7 +80,10 @@ static void send_text(kernel_iopub *io, const char *type, const char *parent,
 {
     char topic[128];
     snprintf(topic, sizeof topic, "kernel.%s.%s", io->session, type);
-    send_topic(io, jp_text(topic), type, parent, content);
+    if (!send_topic(io, jp_text(topic), type, parent, content) &&
+        content.size > LARGE) {
+        say_lost(io, type, content.size);
+    }
 }
 
 static void send_stream(void *ctx, const char *name, const char *text,
@@ -195,6 +202,13 @@ static void say(kernel_iopub *io, const char *format, ...)
     send_stream(io, "stderr", text, (size_t)n);
 }
 
+/* A message that is larger than the memory there is. */
+static void say_lost(kernel_iopub *io, const char *type, size_t size)
+{
+    say(io, "\n[%s of %zu MiB is missing here: the kernel has no memory to "
+            "pass it on]\n", type, size >> 20);
+}
+
 static void take_relay(kernel_iopub *io)
 {
     kernel_outlet *o = &io->outlet;
@@ -278,16 +292,28 @@ static void empty_pipes(kernel_iopub *io)
     }
 }
 
+/* The inbox's text; a large one is handed over. */
+static char *take_text(kernel_inbox *in)
+{
+    char *text = in->data;
+    if (in->size < LARGE) {
+        return kernel_copy(in->data, in->size);
+    }
+    in->data = NULL;
+    in->capacity = 0;
+    return text;
+}
+
 static void tell_router(kernel_iopub *io, kernel_event event)
 {
+    size_t size = io->inbox.size;
     int fd = io->inbox.nfds == 1 ? io->inbox.fds[0] : -1;
     io->inbox.nfds = io->inbox.nfds == 1 ? 0 : io->inbox.nfds;
     kernel_queue_post(io->router,
                       (kernel_note){.kind = (int)event,
                                     .fd = {fd, -1, -1},
-                                    .text = kernel_copy(io->inbox.data,
-                                                        io->inbox.size),
-                                    .size = io->inbox.size});
+                                    .text = take_text(&io->inbox),
+                                    .size = size});
 }
 
 /* A publication: message type, NUL, content. */
@@ -302,9 +328,32 @@ static void relay(kernel_iopub *io)
     }
 }
 
+/* In place of a message for which there was no memory. */
+static void handle_lost(kernel_iopub *io)
+{
+    static const char done[] =
+        "{\"reply\":{\"status\":\"error\",\"ename\":\"OutOfMemoryError\","
+        "\"evalue\":\"the cell has run, but the kernel has no memory to pass "
+        "its reply on\",\"traceback\":[]}}";
+    bool ended = io->inbox.kind == KERNEL_LINK_DONE;
+    say_lost(io, ended ? "a reply" : "an output", io->inbox.lost);
+    if (ended) {
+        kernel_stream_finish(&io->stream);
+        kernel_queue_post(io->router,
+                          (kernel_note){.kind = KERNEL_EVENT_DONE,
+                                        .text = kernel_copy(done,
+                                                            sizeof done - 1),
+                                        .size = sizeof done - 1});
+    }
+}
+
 static void handle_link(kernel_iopub *io)
 {
     const kernel_inbox *in = &io->inbox;
+    if (in->lost) {
+        handle_lost(io);
+        return;
+    }
     switch (in->kind) {
     case KERNEL_LINK_STREAM:
         io->packets++;

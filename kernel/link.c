@@ -4,6 +4,7 @@
 #include "kernel/link.h"
 
 #include "kernel/log.h"
+#include "kernel/protocol/memory.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -108,15 +109,18 @@ void kernel_outbox_init(kernel_outbox *o)
     o->last = &o->first;
 }
 
-void kernel_outbox_add(kernel_outbox *o, kernel_link_kind kind,
+bool kernel_outbox_add(kernel_outbox *o, kernel_link_kind kind,
                        const char *data, size_t size)
 {
-    struct kernel_outgoing *m = kernel_alloc(sizeof *m + size);
-    m->kind = kind;
-    m->size = size;
+    struct kernel_outgoing *m = jp_alloc(sizeof *m + size);
+    if (!m) {
+        return false;
+    }
+    *m = (struct kernel_outgoing){.kind = kind, .size = size};
     memcpy(m->data, data, size);
     *o->last = m;
     o->last = &m->next;
+    return true;
 }
 
 static void remove_first(kernel_outbox *o)
@@ -150,11 +154,22 @@ void kernel_outbox_clear(kernel_outbox *o)
     }
 }
 
+/* Room for one more packet: where there is none for all that has come of a
+ * message, that goes, and so will the rest. */
 static void reserve(kernel_inbox *in, size_t room)
 {
-    if (in->size + room + 1 > in->capacity) {
-        in->capacity = 2 * in->size + room + 1;
-        in->data = kernel_grow(in->data, in->capacity);
+    if (in->size + room + 1 <= in->capacity) {
+        return;
+    }
+    size_t capacity = 2 * in->size + room + 1;
+    char *data = in->size ? jp_grow(in->data, capacity)
+                          : kernel_grow(in->data, capacity);
+    if (data) {
+        in->data = data;
+        in->capacity = capacity;
+    } else {
+        in->lost += in->size;
+        in->size = 0;
     }
 }
 
@@ -180,7 +195,7 @@ kernel_received kernel_link_receive(kernel_inbox *in, int fd)
 {
     drop_fds(in);
     if (!in->partial) {
-        in->size = 0;
+        in->size = in->lost = 0;
     }
     for (;;) {
         unsigned char head[KERNEL_LINK_HEAD];
@@ -202,7 +217,7 @@ kernel_received kernel_link_receive(kernel_inbox *in, int fd)
         }
         take_fds(in, &m);
         in->kind = (kernel_link_kind)head[0];
-        in->size += (size_t)got - KERNEL_LINK_HEAD;
+        *(in->lost ? &in->lost : &in->size) += (size_t)got - KERNEL_LINK_HEAD;
         in->data[in->size] = '\0';
         in->partial = head[1] != 0;
         if (!in->partial) {

@@ -73,8 +73,9 @@ typedef struct kernel_outbox {
     struct kernel_outgoing *first, **last;
 } kernel_outbox;
 void kernel_outbox_init(kernel_outbox *o);
-void kernel_outbox_add(kernel_outbox *o, kernel_link_kind kind,
-                       const char *data, size_t size);   /* copies */
+/* Copies. False when there is no memory for what is large. */
+bool kernel_outbox_add(kernel_outbox *o, kernel_link_kind kind,
+                       const char *data, size_t size);
 /* Sends what fits now. */
 void kernel_outbox_push(kernel_outbox *o, int fd);
 void kernel_outbox_clear(kernel_outbox *o);
@@ -87,6 +88,8 @@ typedef struct kernel_inbox {
     char *data;              /* NUL-terminated, valid until the next receive */
     size_t size, capacity;
     bool partial;
+    size_t lost;             /* bytes of a message for which there was no
+                                memory: data is "" then */
     int fds[KERNEL_LINK_FDS], nfds;   /* that came with it; closed by the next
                                          receive unless taken (nfds = 0) */
 } kernel_inbox;

@@ -34,7 +34,7 @@ bool kernel_outlet_full(const kernel_outlet *o)
     return o->bytes > o->room && !o->truncating;
 }
 
-static bool send(kernel_outlet *o, const jp_packet *packet)
+static bool send(kernel_outlet *o, jp_packet *packet)
 {
     bool sent = jp_packet_send(packet, o->socket);
     if (sent) {

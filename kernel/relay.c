@@ -167,8 +167,8 @@ static void judge(kernel_relay *r, pair *p, int64_t before)
         tell(r, KERNEL_RELAY_NO_DISK, strerror(p->down.problem));
     }
     if (p->down.broken) {
-        kernel_log("relay: output that waited for a client cannot be read "
-                   "back from its file; the client must connect again");
+        kernel_log("relay: output that waited for a client cannot be kept or "
+                   "read back; the client must connect again");
         p->gone = true;
     }
     bool full = is_full(r, p);

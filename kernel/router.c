@@ -4,6 +4,7 @@
 #include "kernel/router.h"
 
 #include "kernel/log.h"
+#include "kernel/protocol/memory.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -19,6 +20,8 @@ enum { ON_SHELL = 1 << JP_SHELL, ON_CONTROL = 1 << JP_CONTROL };
 enum { NOW, LATER };
 enum { WATCH_MS = 250 };
 enum { TURN = 1000 };   /* messages of a channel before the next is read */
+/* COPIES: of a large content, while it is parsed. */
+enum { LARGE = 1 << 20, COPIES = 8 };
 
 typedef struct entry {
     const char *type;
@@ -78,6 +81,9 @@ void kernel_status(kernel_router *r, const kernel_request *q,
 void kernel_send(kernel_router *r, jp_channel channel, const kernel_request *q,
                  const char *type, json_t *content, char **id)
 {
+    static const char short_of_memory[] =
+        "{\"status\":\"error\",\"ename\":\"OutOfMemoryError\",\"evalue\":"
+        "\"the kernel has no memory for this reply\",\"traceback\":[]}";
     jp_error err = {""};
     char *text = json_dumps(content, JSON_COMPACT);
     json_decref(content);
@@ -85,8 +91,12 @@ void kernel_send(kernel_router *r, jp_channel channel, const kernel_request *q,
                      .nidents = q->message->nidents,
                      .type = type,
                      .parent = q->message->header,
-                     .content = jp_text(text ? text : "{}")};
+                     .content = jp_text(text ? text : short_of_memory)};
     jp_packet *packet = jp_wire_pack(r->wire, &o, &err);
+    if (!packet) {
+        o.content = jp_text(short_of_memory);
+        packet = jp_wire_pack(r->wire, &o, &err);
+    }
     if (!packet || !jp_packet_send(packet, r->channels->socket[channel])) {
         kernel_log("%s: not sent: %s", type,
                    packet ? strerror(errno) : err.text);
@@ -116,13 +126,36 @@ static bool expects_reply(const char *type)
     return n > tail && strcmp(type + n - tail, "_request") == 0;
 }
 
+/* NULL with a reason, a shortage of memory too, which is found before the
+ * content is read. */
+static json_t *read_content(const jp_message *m, json_error_t *why)
+{
+    size_t size = m->content.size;
+    bool large = size > LARGE;
+    if (large && !jp_memory_set_aside(COPIES * size)) {
+        return NULL;
+    }
+    json_t *content = json_loadb(m->content.data, size, JSON_ALLOW_NUL, why);
+    if (large) {
+        jp_memory_set_aside(0);
+    }
+    return content;
+}
+
 /* The content could not be read: whoever waits for a reply gets the reason. */
 static json_t *refuse(const kernel_request *q, const json_error_t *why)
 {
-    char *text = kernel_format("%s: the content is no usable JSON: %s",
-                               q->message->type, why->text);
-    json_t *content = expects_reply(q->message->type)
-                          ? kernel_error("MessageError", text)
+    const jp_message *m = q->message;
+    bool memory = !why->text[0] ||
+                  json_error_code(why) == json_error_out_of_memory;
+    char *text = memory ? kernel_format("%s: the kernel has no memory for a "
+                                        "message of %zu MiB", m->type,
+                                        m->content.size >> 20)
+                        : kernel_format("%s: the content is no usable JSON: "
+                                        "%s", m->type, why->text);
+    json_t *content = expects_reply(m->type)
+                          ? kernel_error(memory ? "OutOfMemoryError"
+                                                : "MessageError", text)
                           : NULL;
     kernel_log("%s", text);
     free(text);
@@ -136,8 +169,7 @@ static void dispatch(kernel_router *r, jp_channel channel, jp_message *m)
     json_error_t why = {0};
     q->message = m;
     q->channel = channel;
-    q->content = json_loadb(m->content.data, m->content.size, JSON_ALLOW_NUL,
-                            &why);
+    q->content = read_content(m, &why);
     if (h && q->content && h->when == LATER) {
         h->answer(r, q);
         return;
@@ -150,7 +182,7 @@ static void dispatch(kernel_router *r, jp_channel channel, jp_message *m)
     } else {
         content = q->content ? h->answer(r, q) : refuse(q, &why);
     }
-    if (content) {
+    if (content || (h && expects_reply(m->type))) {
         kernel_reply(r, q, content);
     }
     kernel_status(r, q, "idle");

@@ -4,6 +4,7 @@
 #include "kernel/spill.h"
 
 #include "kernel/log.h"
+#include "kernel/protocol/memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -117,7 +118,7 @@ static void release(kernel_bytes *b)
     *b = (kernel_bytes){0};
 }
 
-/* Room for `size` more bytes, at the returned place. */
+/* Room for `size` more bytes, at the returned place; NULL: no memory. */
 static char *extend(kernel_bytes *b, size_t size)
 {
     if (b->at && b->size + size > b->capacity) {
@@ -126,11 +127,25 @@ static char *extend(kernel_bytes *b, size_t size)
         b->at = 0;
     }
     if (b->size + size > b->capacity) {
-        b->capacity = b->size + size + b->size / 2;
-        b->data = kernel_grow(b->data, b->capacity);
+        size_t capacity = b->size + size + b->size / 2;
+        char *data = jp_grow(b->data, capacity);
+        if (!data) {
+            return NULL;
+        }
+        b->data = data;
+        b->capacity = capacity;
     }
     b->size += size;
     return b->data + b->size - size;
+}
+
+/* Without a part the rest is of no use. */
+static void give_up(kernel_spill *s)
+{
+    s->broken = true;
+    s->read = s->write;
+    release(&s->head);
+    release(&s->tail);
 }
 
 /* The memory before the file is used up: what comes next moves there. */
@@ -145,15 +160,24 @@ static void refill(kernel_spill *s)
     }
     size_t n = there < KERNEL_SPILL_ROOM ? (size_t)there : KERNEL_SPILL_ROOM;
     s->head.at = s->head.size = 0;
-    if (read_at(s->fd, extend(&s->head, n), n, s->read)) {
+    char *place = extend(&s->head, n);
+    if (place && read_at(s->fd, place, n, s->read)) {
         s->read += (int64_t)n;
     } else {
-        s->broken = true;
-        s->read = s->write;
-        release(&s->head);
-        release(&s->tail);
+        give_up(s);
     }
     shrink(s, before);
+}
+
+static void append(kernel_spill *s, kernel_bytes *b, const void *data,
+                   size_t size)
+{
+    char *place = extend(b, size);
+    if (place) {
+        memcpy(place, data, size);
+    } else {
+        give_up(s);
+    }
 }
 
 void kernel_spill_add(kernel_spill *s, const void *data, size_t size)
@@ -162,9 +186,9 @@ void kernel_spill_add(kernel_spill *s, const void *data, size_t size)
     bool first = !on_disk && !waiting(&s->tail) &&
                  waiting(&s->head) + size <= KERNEL_SPILL_ROOM;
     if (first) {
-        memcpy(extend(&s->head, size), data, size);
+        append(s, &s->head, data, size);
     } else if (waiting(&s->tail) || !append_to_file(s, data, size)) {
-        memcpy(extend(&s->tail, size), data, size);
+        append(s, &s->tail, data, size);
     }
 }
 

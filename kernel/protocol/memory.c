@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { RESERVE = 1 << 20, SMALL = 1 << 20, PAUSE_MS = 10, PAUSES = 300 };
+enum { RESERVE = 1 << 20, SMALL = 1 << 20, PAUSE_MS = 10 };
 
 static _Atomic(void *) reserve;
+static int pauses = 300;
 
 static void refill(void)
 {
@@ -30,7 +31,7 @@ static bool try_again(int n, size_t size)
         free(spare);
         return true;
     }
-    if (n >= PAUSES || size > SMALL) {
+    if (n >= pauses || size > SMALL) {
         return false;
     }
     nanosleep(&(struct timespec){0, PAUSE_MS * 1000000L}, NULL);
@@ -67,6 +68,17 @@ void *jp_zeroed(size_t size)
     return get(NULL, size, true);
 }
 
+bool jp_memory_set_aside(size_t size)
+{
+    void *room = size ? malloc(size) : NULL;
+    if (size && !room) {
+        return false;
+    }
+    free(atomic_exchange(&reserve, room));
+    refill();
+    return true;
+}
+
 static void *crypto_alloc(size_t size, const char *file, int line)
 {
     (void)file;
@@ -92,8 +104,9 @@ static void crypto_free(void *p, const char *file, int line)
     free(p);
 }
 
-void jp_memory_init(void)
+void jp_memory_init(int seconds)
 {
+    pauses = seconds * 1000 / PAUSE_MS;
     json_set_alloc_funcs(jp_alloc, free);
     CRYPTO_set_mem_functions(crypto_alloc, crypto_grow, crypto_free);
     refill();

@@ -10,10 +10,15 @@
 #ifndef JP_MEMORY_H
 #define JP_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-/* Before any other call into the protocol. */
-void jp_memory_init(void);
+/* Before any other call into the protocol. What is small waits so long. */
+void jp_memory_init(int seconds);
+/* For what a large message will take, so that it is refused before it is read:
+ * false when there is not so much. It is the reserve from now on, and takes no
+ * memory while nobody needs it; 0: the usual one again. */
+bool jp_memory_set_aside(size_t size);
 /* As malloc, calloc and realloc; given back with free. NULL when patience did
  * not help. */
 void *jp_alloc(size_t size);

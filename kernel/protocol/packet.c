@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <openssl/rand.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,11 +77,13 @@ void jp_wire_free(jp_wire *w)
     }
 }
 
-enum { ID_SIZE = 96, FIXED_PARTS = 6, MAX_OUT = JP_MAX_IDENTS + FIXED_PARTS };
+enum { ID_SIZE = 96, FIXED_PARTS = 6, MAX_OUT = JP_MAX_IDENTS + FIXED_PARTS,
+       LENT = 64 * 1024 };
 
 struct jp_packet {
     char id[ID_SIZE];
     size_t size;
+    atomic_int holders;         /* its owner, and frames that a socket has */
     int nframes;
     jp_slice frames[MAX_OUT];   /* into the bytes after the struct */
 };
@@ -134,6 +137,7 @@ static jp_packet *assemble(const jp_outgoing *o, const jp_slice *fixed)
     char *at = (char *)(p + 1);
     p->size = size;
     p->nframes = 0;
+    atomic_init(&p->holders, 1);
     for (int i = 0; i < o->nidents; i++) {
         add_frame(p, &at, o->idents[i]);
     }
@@ -180,40 +184,60 @@ const char *jp_packet_id(const jp_packet *p)
     return p->id;
 }
 
-bool jp_packet_send(const jp_packet *p, void *socket)
+static void let_go(void *data, void *packet)
 {
-    for (int i = 0; i < p->nframes; i++) {
+    (void)data;
+    jp_packet_free(packet);
+}
+
+/* A large frame is lent to the socket, and nothing is copied. */
+static bool make_frame(zmq_msg_t *out, jp_packet *p, const jp_slice *f)
+{
+    if (f->size < LENT) {
+        if (zmq_msg_init_size(out, f->size) != 0) {
+            return false;
+        }
+        memcpy(zmq_msg_data(out), f->data, f->size);
+        return true;
+    }
+    if (zmq_msg_init_data(out, (void *)f->data, f->size, let_go, p) != 0) {
+        return false;
+    }
+    atomic_fetch_add(&p->holders, 1);
+    return true;
+}
+
+bool jp_packet_send(jp_packet *p, void *socket)
+{
+    zmq_msg_t frames[MAX_OUT];
+    int made = 0, sent = 0, why;
+    /* All are made before the first is sent: a message is never cut short. */
+    while (made < p->nframes &&
+           make_frame(&frames[made], p, &p->frames[made])) {
+        made++;
+    }
+    bool ok = made == p->nframes;
+    while (ok && sent < made) {
         /* Room is judged on the first frame; the rest always fits. */
-        int flags = (i ? 0 : ZMQ_DONTWAIT) |
-                    (i + 1 < p->nframes ? ZMQ_SNDMORE : 0);
-        const jp_slice *f = &p->frames[i];
-        while (zmq_send(socket, f->data, f->size, flags) < 0) {
-            if (errno != EINTR) {
-                return false;
-            }
+        int flags = (sent ? 0 : ZMQ_DONTWAIT) |
+                    (sent + 1 < made ? ZMQ_SNDMORE : 0);
+        if (zmq_msg_send(&frames[sent], socket, flags) >= 0) {
+            sent++;
+        } else {
+            ok = errno == EINTR;
         }
     }
-    return true;
+    why = errno;
+    for (int i = sent; i < made; i++) {
+        zmq_msg_close(&frames[i]);
+    }
+    errno = why;
+    return ok;
 }
 
 void jp_packet_free(jp_packet *p)
 {
-    free(p);
-}
-
-const void *jp_packet_bytes(const jp_packet *p, size_t *size)
-{
-    *size = sizeof *p + p->size;
-    return p;
-}
-
-jp_packet *jp_packet_restore(void *bytes)
-{
-    jp_packet *p = bytes;
-    char *at = (char *)(p + 1);
-    for (int i = 0; i < p->nframes; i++) {
-        p->frames[i].data = at;
-        at += p->frames[i].size;
+    if (p && atomic_fetch_sub(&p->holders, 1) == 1) {
+        free(p);
     }
-    return p;
 }

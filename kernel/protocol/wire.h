@@ -75,11 +75,7 @@ size_t jp_packet_size(const jp_packet *p);
 const char *jp_packet_id(const jp_packet *p);
 /* Sends all frames or none: false with errno EAGAIN when the socket is full
  * (then try again later), or with another errno. Does not free. */
-bool jp_packet_send(const jp_packet *p, void *socket);
+bool jp_packet_send(jp_packet *p, void *socket);
 void jp_packet_free(jp_packet *p);
-/* The packet as bytes, to be put away: borrowed. */
-const void *jp_packet_bytes(const jp_packet *p, size_t *size);
-/* The packet of such bytes, which it takes over (malloc'ed). */
-jp_packet *jp_packet_restore(void *bytes);
 
 #endif

@@ -9,6 +9,7 @@
  *   spin          until interrupted   sleep MS        (interruptible)
  *   set NAME N    a variable          get NAME        its value as result
  *   show TEXT, update TEXT, clear, png, page TEXT, next TEXT, ask PROMPT
+ *   large N       a display of N MiB
  *   fail TEXT, segv, abort, overflow, exit N, undelivered N, utf8
  */
 #include "lang/lang.h"
@@ -452,6 +453,22 @@ static bool do_png(lang_session *s, const char *arg, lang_outcome *o)
     return true;
 }
 
+static bool do_large(lang_session *s, const char *arg, lang_outcome *o)
+{
+    lang_bundle b = {0};
+    size_t size = (size_t)atoi(arg) << 20;
+    char *data = malloc(size + 1);
+    if (data) {
+        memset(data, 'l', size);
+        data[size] = '\0';
+        lang_bundle_add(&b, "text/plain", data, size, false, NULL);
+        s->host.display(s->host.ctx, &b, NULL, false);
+        lang_bundle_dispose(&b);
+        free(data);
+    }
+    return true;
+}
+
 static bool do_page(lang_session *s, const char *arg, lang_outcome *o)
 {
     lang_bundle b = {0};
@@ -528,6 +545,7 @@ static const struct {
     {"next", do_next},   {"ask", do_ask},       {"earlier", do_earlier},
     {"fail", do_fail},   {"segv", do_segv},     {"abort", do_abort},
     {"overflow", do_overflow}, {"exit", do_exit},
+    {"large", do_large},
 };
 
 static bool run_line(lang_session *s, const char *line, lang_outcome *o)

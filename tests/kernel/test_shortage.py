@@ -7,10 +7,12 @@ variables. OOM_EVERY thins the sweep out; `make oom` takes every call.
 """
 import mmap
 import os
+import pathlib
+import resource
 import struct
 
 import pytest
-from client import Kernel, text
+from client import TIMEOUT, Kernel, text
 from conftest import BUILD
 
 EVERY = int(os.environ.get("OOM_EVERY", "29"))
@@ -124,3 +126,81 @@ def test_the_compute_process_survives_any_failing_call_for_memory(short):
             call += EVERY
     print(f"compute: {failed} calls failed, {errors} cells ended with an error")
     assert failed > 0
+
+
+# --- one message larger than the memory there is -------------------------------
+
+def limit(pid, more):
+    """Lets a process map `more` MiB beyond what it has."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    mapped = int(status.split("VmSize:")[1].split()[0]) << 10
+    resource.prlimit(pid, resource.RLIMIT_AS, (mapped + (more << 20), resource.RLIM_INFINITY))
+
+
+def lift(pid):
+    resource.prlimit(pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+@pytest.fixture
+def narrow(fresh):
+    """A front that may take 100 MiB more."""
+    assert fresh.run("int kept = 41; Tensor x = ones(3);")[0]["status"] == "ok"
+    limit(fresh.pid, 100)
+    yield fresh
+    front = fresh.pid
+    check_next_cell(fresh, "while memory is short")
+    lift(front)
+    check_next_cell(fresh, "afterwards")
+    assert fresh.km.is_alive() and fresh.pid == front
+
+
+@pytest.mark.parametrize("mib", [8, 20, 40])
+def test_a_huge_request_is_refused_alone(narrow, mib):
+    """20 MiB arrive, but are not parsed; 8 MiB are, but do not go on."""
+    huge = "// " + "x" * (mib << 20)
+    reply, outputs = narrow.run(huge)
+    assert reply["ename"] == "OutOfMemoryError" and f"{mib} MiB" in reply["evalue"]
+    check_next_cell(narrow, mib)
+    for kind, content in (("complete_request", {"code": huge, "cursor_pos": 3}),
+                          ("inspect_request", {"code": huge, "cursor_pos": 3}),
+                          ("is_complete_request", {"code": huge}),
+                          ("history_request", {"hist_access_type": "search", "pattern": huge})):
+        reply = narrow.ask(kind, content)
+        assert reply["status"] != "error" or reply["ename"] == "OutOfMemoryError", kind
+
+
+def test_a_huge_comm_message_is_survived(narrow):
+    for kind in ("comm_open", "comm_msg", "comm_close", "no_such_request"):
+        narrow.send(kind, {"comm_id": "c", "target_name": "t", "data": {"x": "y" * (30 << 20)}})
+    narrow.received()
+
+
+def test_a_huge_input_is_asked_for_again(narrow):
+    msg_id = narrow.kc.execute('input("? ")', allow_stdin=True)
+    narrow.kc.get_stdin_msg(timeout=TIMEOUT)
+    narrow.kc.input("x" * (30 << 20))
+    said = narrow.wait_for(msg_id, "stream", name="stderr")
+    assert "no memory for it" in said["content"]["text"]
+    narrow.kc.input("short")
+    assert narrow.reply(msg_id)["status"] == "ok"
+    assert "short" in str(narrow.outputs(msg_id)[-1]["content"])
+
+
+def test_huge_displays_are_missing_and_that_is_said():
+    """The double's, for the language's own are cut to a view."""
+    kernel = Kernel("double")
+    try:
+        kernel.run("set kept 5")
+        limit(kernel.pid, 100)
+        for mib in (30, 60, 200):
+            reply, outputs = kernel.run(f"print before\nlarge {mib}\nprint after")
+            assert reply["status"] == "ok"
+            said = text(outputs, "stderr")
+            assert "before" in text(outputs) and "after" in text(outputs)
+            displays = [m for m in outputs if m["msg_type"] == "display_data"]
+            assert (len(displays) == 1) != ("is missing here" in said), (mib, said)
+        assert "is missing here" in said
+        lift(kernel.pid)
+        assert "5" in str(kernel.run("get kept")[1][-1]["content"])
+    finally:
+        kernel.close()
