@@ -10,7 +10,7 @@
 
 /* --- saved values -------------------------------------------------------------- */
 
-static rt_status used_up(const rt_node *n, rt_error *err)
+rt_status rt__used_up(const rt_node *n, rt_error *err)
 {
     rt_fail(err, RT_E_AUTOGRAD, "backward: %s was differentiated before, and "
             "what it had saved was freed then", rt_node_name(n));
@@ -19,15 +19,14 @@ static rt_status used_up(const rt_node *n, rt_error *err)
     return RT_E_AUTOGRAD;
 }
 
-static rt_status overwritten(const rt_node *n, const rt__saved *saved,
-                             rt_error *err)
+rt_status rt__overwritten(const rt_node *n, const rt__overwritten_as *what,
+                          rt_error *err)
 {
-    const rt_tensor *t = saved->tensor;
-    const rt__storage *s = t->storage;
+    const rt__storage *s = what->storage;
     char was[64], now[64] = "of unknown shape";
     const char *writer = "a write from outside";
     int64_t shape[4];
-    rt__shape_format(was, sizeof was, t->ndim, t->shape);
+    rt__shape_format(was, sizeof was, what->ndim, what->shape);
     if (s->writer) {
         for (int i = 0; i < 4; i++) {
             shape[i] = s->writer_shape[i];
@@ -39,15 +38,14 @@ static rt_status overwritten(const rt_node *n, const rt__saved *saved,
     rt_fail(err, RT_E_AUTOGRAD, "backward: %s saved %s of shape %s for its "
             "gradient, but %s (on a tensor of shape %s) has written to that "
             "memory since (version %u, saved at version %u)",
-            rt_op_name(n->op), saved->slot < 0 && saved->result ? "its result"
-            : "an argument", was, writer, now, rt_tensor_version(t),
-            saved->version);
+            rt_op_name(n->op), what->result ? "its result" : "an argument", was,
+            writer, now, s->version, what->version);
     rt_error_help(err, "use the op that makes a new tensor instead of %s, or "
                   "write to a clone()", writer);
     return RT_E_AUTOGRAD;
 }
 
-static rt_status replaced(const rt_node *n, rt_error *err)
+rt_status rt__replaced(const rt_node *n, rt_error *err)
 {
     rt_fail(err, RT_E_AUTOGRAD, "backward: a tensor that %s saved was given "
             "other data (t.data = ...) since", rt_op_name(n->op));
@@ -58,15 +56,18 @@ static rt_status replaced(const rt_node *n, rt_error *err)
 static rt_status check_saved(const rt_node *n, rt_error *err)
 {
     if (n->freed) {
-        return used_up(n, err);
+        return rt__used_up(n, err);
     }
     for (int i = 0; i < n->nsaved; i++) {
         const rt__saved *s = &n->saved[i];
         if (s->storage != s->tensor->storage) {
-            return replaced(n, err);
+            return rt__replaced(n, err);
         }
         if (s->version != rt_tensor_version(s->tensor)) {
-            return overwritten(n, s, err);
+            const rt_tensor *t = s->tensor;
+            rt__overwritten_as what = {t->storage, s->version, t->ndim,
+                                       t->shape, s->slot < 0 && s->result};
+            return rt__overwritten(n, &what, err);
         }
     }
     return RT_OK;
@@ -85,20 +86,20 @@ static rt_status with_history(rt__rule_call *c, rt_tensor **at, rt_node *n,
     return s == RT_OK ? c->status : s;
 }
 
-static rt_status restore_history(rt__rule_call *c, rt_node *n, rt_value *args,
-                                 rt_tensor **results)
+static rt_status restore_history(rt__rule_call *c, rt_node *n,
+                                 rt__unpacked *u)
 {
+    rt_value *args = u->args;
+    rt_tensor **results = u->results;
     rt_status s = RT_OK;
-    memcpy(args, n->args, sizeof *args * n->nargs);
-    memcpy(results, n->results, sizeof n->results);
-    for (int i = 0; i < n->nargs && s == RT_OK; i++) {
+    for (int i = 0; i < u->nargs && s == RT_OK; i++) {
         int slot = i < RT_RULE_ARGS && c->rule->saves[i]
                        ? rt__slot(c->rule, i) : -1;
         if (slot < 0 || args[i].kind != RT_K_TENSOR) {
             continue;
         }
-        const rt__edge *edge = slot == 0 && n->slices ? &n->slices->before
-                                                      : &n->edges[slot];
+        bool written = slot == 0 && !n->plain && n->slices;
+        const rt__edge *edge = written ? &n->slices->before : &n->edges[slot];
         if (!edge->node || (args[i].t->flags & RT_F_REQUIRES_GRAD)) {
             continue;
         }
@@ -109,18 +110,15 @@ static rt_status restore_history(rt__rule_call *c, rt_node *n, rt_value *args,
     if (results[0] && s == RT_OK) {
         s = with_history(c, &results[0], n, 0);
     }
-    c->a = args;
-    c->r = results;
     return s;
 }
 
 /* --- fitting ------------------------------------------------------------------- */
 
 static rt_status misfit(const rt_node *n, int slot, const rt_tensor *t,
-                        rt_error *err)
+                        const rt__like *like, rt_error *err)
 {
     char got[64], want[64];
-    const rt__like *like = &n->likes[slot];
     rt__shape_format(got, sizeof got, t->ndim, t->shape);
     rt__shape_format(want, sizeof want, like->ndim, like->shape);
     return rt_fail(err, RT_E_SHAPE, "backward: %s gave a gradient of shape %s "
@@ -158,7 +156,7 @@ static rt_status fit(rt__rule_call *c, const rt_node *n, int slot)
     const rt__like *like = &c->like[slot];
     if (!fits(t, like)) {
         if (!can_sum_to(t, like)) {
-            return misfit(n, slot, t, c->err);
+            return misfit(n, slot, t, like, c->err);
         }
         t = rt__formula_sum_to(c, t, like->ndim, like->shape);
     }
@@ -245,30 +243,47 @@ static void apply_slices(rt__rule_call *c, rt_node *n)
     c->out[0] = rt_retain(image ? strided(c, image, &s->base, low) : NULL);
 }
 
+/* Points c at what n saved; a copy of it, where history is to be restored. */
+static void borrow(rt__rule_call *c, const rt_node *n, rt__unpacked *u)
+{
+    c->status = check_saved(n, c->err);
+    c->a = n->args;
+    c->r = n->results;
+    c->like = n->likes;
+    if (u) {
+        u->nargs = n->nargs;
+        memcpy(u->args, n->args, sizeof *u->args * n->nargs);
+        memcpy(u->results, n->results, sizeof u->results);
+        c->a = u->args;
+        c->r = u->results;
+    }
+}
+
 static rt_status apply_op(rt__run *run, rt_node *n, rt_tensor *g,
                           const bool *needs, rt_tensor **out)
 {
     rt__rule_call c;
-    rt_value args[RT_MAX_ARGS];
-    rt_tensor *results[RT_MAX_RESULTS];
+    rt__unpacked u;
     c.op = n->op;
     c.rule = rt__rule_of(n->op);
-    c.a = n->args;
-    c.r = n->results;
     c.g = g;
-    c.like = n->likes;
     c.needs = needs;
     c.out = out;
     c.nslots = n->nslots;
     c.graph = run->create_graph;
     c.err = run->err;
     c.nscratch = 0;
-    c.status = check_saved(n, run->err);
-    if (c.status == RT_OK && run->create_graph && n->nsaved) {
-        c.status = restore_history(&c, n, args, results);
+    c.status = RT_OK;
+    if (n->plain) {
+        rt__plain_unpack(&c, n, &u);
+    } else {
+        borrow(&c, n, run->create_graph ? &u : NULL);
+    }
+    if (c.status == RT_OK && run->create_graph) {
+        c.status = restore_history(&c, n, &u);
     }
     if (c.status == RT_OK) {
-        if (n->slices) {
+        if (!n->plain && n->slices) {
             apply_slices(&c, n);
         } else {
             apply_rule(&c, n);
@@ -294,142 +309,14 @@ static rt_status apply_custom(rt__run *run, rt_node *n, rt_tensor *const *grads,
     return c.status;
 }
 
-/* --- plain nodes ------------------------------------------------------------------
- * Operands, result and gradient have one shape and dtype and are contiguous: the
- * formulas of the commonest rules, without calling ops. */
-
-/* Nobody else can see t or its memory. */
-static bool sole_owner(const rt_tensor *t)
-{
-    return atomic_load(&t->refs) == 1 && atomic_load(&t->storage->refs) == 1
-           && (t->flags & RT_F_CONTIGUOUS)
-           && !(t->flags & (RT_F_REQUIRES_GRAD | RT_F_READONLY));
-}
-
-/* t and g can go straight to a loop. */
-static inline bool plain_with(const rt_tensor *t, const rt_tensor *g)
-{
-    return (t->flags & RT_F_CONTIGUOUS) && t->dtype == g->dtype
-           && t->numel == g->numel;
-}
-
-/* out = ew(g, t); in g's own memory when this is the last use of it. */
-static rt_status into_slot(rt_tensor **out, rt__ew ew, rt_tensor *g,
-                           const rt_tensor *t, bool last, rt_error *err)
-{
-    rt_status s = RT_OK;
-    if (last && sole_owner(g)) {
-        *out = rt_retain(g);
-    } else {
-        s = rt__tensor_beside(out, g, err);
-    }
-    if (s == RT_OK) {
-        rt__plain_run(ew, *out, g, t);
-    }
-    return s;
-}
-
-/* The sum that waits where slot i's gradient goes, if that can be added to it
- * in its memory. */
-static rt_tensor *waiting_sum(const rt__run *run, const rt_node *n, int i,
-                              const rt_tensor *g)
-{
-    const rt__edge *edge = &n->edges[i];
-    const rt__task *t = edge->node->task;
-    rt_tensor *sum = t && t->run == run ? t->grads[edge->output] : NULL;
-    return sum && sole_owner(sum) && rt__is_pair(sum, g) ? sum : NULL;
-}
-
-#define FEW_BYTES 1024        /* of a product that needs no tensor */
-
-/* Slot i's gradient g * t: added at once to what came for it before, where it
- * is small, so that a parameter used many times costs no tensor each time. */
-static rt_status product_into(const rt__run *run, rt_node *n, int i,
-                              rt_tensor *g, const rt_tensor *t, bool last,
-                              rt_tensor **out, rt_error *err)
-{
-    static const rt__params none;
-    _Alignas(64) char product[FEW_BYTES];
-    rt_tensor *sum = (size_t)g->numel * rt_dtype_size((rt_dtype)g->dtype)
-                         <= FEW_BYTES ? waiting_sum(run, n, i, g) : NULL;
-    if (!sum) {
-        return into_slot(&out[i], RT_EW_mul, g, t, last, err);
-    }
-    void *d[] = {product, g->data, t->data};
-    RT_ISA_TABLE(elementwise)->fn[RT_EW_mul][g->dtype](d, g->numel, &none);
-    void *s[] = {sum->data, sum->data, product};
-    RT_ISA_TABLE(elementwise)->fn[RT_EW_add][g->dtype](s, g->numel, &none);
-    return RT_OK;
-}
-
-static rt_status plain_mul(rt__run *run, rt_node *n, rt_tensor *g,
-                           const bool *needs, rt_tensor **out)
-{
-    rt_status s = RT_OK;
-    if (needs[1]) {
-        s = product_into(run, n, 1, g, n->args[0].t, !needs[0], out, run->err);
-    }
-    if (needs[0] && s == RT_OK) {
-        s = product_into(run, n, 0, g, n->args[1].t, true, out, run->err);
-    }
-    return s;
-}
-
-static rt_status plain_sub(rt_tensor *g, const bool *needs, rt_tensor **out,
-                           rt_error *err)
-{
-    if (needs[0]) {
-        out[0] = rt_retain(g);
-    }
-    return needs[1] ? into_slot(&out[1], RT_EW_neg, g, g, !needs[0], err)
-                    : RT_OK;
-}
-
-/* Whether the node was done here; *s tells how it went. */
-static bool apply_plain(rt__run *run, rt_node *n, rt_tensor *g,
-                        const bool *needs, rt_tensor **out, rt_status *s)
-{
-    if (run->create_graph || !rt__is_plain(g) ||
-        g->dtype != n->likes[0].dtype || !fits(g, &n->likes[0])) {
-        return false;   /* hooks may give anything */
-    }
-    for (int i = 0; i < n->nsaved; i++) {
-        if (!plain_with(n->saved[i].tensor, g)) {
-            return false;
-        }
-    }
-    switch (n->op->id) {
-    case RT_OP_mul:
-    case RT_OP_add:
-    case RT_OP_sub:
-        break;
-    default:
-        return false;
-    }
-    *s = check_saved(n, run->err);
-    if (*s != RT_OK) {
-        return true;
-    }
-    if (n->op->id == RT_OP_mul) {
-        *s = plain_mul(run, n, g, needs, out);
-    } else if (n->op->id == RT_OP_sub) {
-        *s = plain_sub(g, needs, out, run->err);
-    } else {
-        for (int i = 0; i < 2; i++) {
-            out[i] = needs[i] ? rt_retain(g) : NULL;
-        }
-    }
-    return true;
-}
-
-rt_status rt__node_apply(rt__run *run, rt_node *n, rt_tensor *const *grads,
+rt_status rt__node_apply(rt__run *run, rt_node *n, rt_tensor **grads,
                          const bool *needs, rt_tensor **out)
 {
     rt_status s;
     if (n->kind == RT_NODE_CUSTOM) {
         return apply_custom(run, n, grads, out);
     }
-    if (n->plain && apply_plain(run, n, grads[0], needs, out, &s)) {
+    if (n->plain && rt__plain_apply(run, n, &grads[0], needs, out, &s)) {
         return s;
     }
     return apply_op(run, n, grads[0], needs, out);
@@ -456,11 +343,11 @@ rt_status rt__grad_add(rt_tensor **sum, rt_tensor *grad, bool create_graph,
         *sum = grad;
         return RT_OK;
     }
-    if (!create_graph && !sole_owner(a) && sole_owner(b)) {
+    if (!create_graph && !rt__sole_owner(a) && rt__sole_owner(b)) {
         a = grad;
         b = *sum;
     }
-    if (!create_graph && sole_owner(a)) {
+    if (!create_graph && rt__sole_owner(a)) {
         s = add_to(a, b, err);
         total = rt_retain(a);
     } else {
@@ -485,7 +372,7 @@ static rt_status first_grad(rt_tensor **out, rt_tensor *leaf, rt_tensor *grad,
                             bool create_graph, rt_error *err)
 {
     rt_tensor *copy = NULL;
-    if (create_graph || (sole_owner(grad) && same_layout(leaf, grad))) {
+    if (create_graph || (rt__sole_owner(grad) && same_layout(leaf, grad))) {
         *out = rt_retain(grad);
         return RT_OK;
     }

@@ -231,15 +231,64 @@ static rt_status visit(rt__run *run, frames *f, frame *top)
     return frame_enter(run, f, t);
 }
 
+#define POLL 4096             /* nodes walked between looks for an interrupt */
+
+static rt_status interrupted(rt__run *run)
+{
+    return rt_fail(run->err, RT_E_INTERRUPT, "backward: interrupted");
+}
+
+/* Counts the edges of one node; what is met the first time is to be walked. */
+static rt_status walk_node(rt__run *run, const rt_node *n, rt__stack *todo)
+{
+    rt_status s = RT_OK;
+    for (int i = 0; i < n->nslots && s == RT_OK; i++) {
+        rt_node *child = n->edges[i].node;
+        rt__task *t = child ? task_of(run, child) : NULL;
+        if (child && !t) {
+            s = task_new(&t, run, child);
+        }
+        if (s != RT_OK || !child) {
+            continue;
+        }
+        t->deps++;
+        if (!t->walked) {
+            t->walked = true;
+            s = child->nslots ? push(todo, child, run->err) : RT_OK;
+        }
+    }
+    return s;
+}
+
+/* All gradients are wanted: in any order. */
+static rt_status walk_all(rt__run *run, rt__task *root)
+{
+    rt__stack todo = {0};
+    root->walked = true;
+    rt_status s = push(&todo, root->node, run->err);
+    for (size_t walked = 0; s == RT_OK && todo.count; walked++) {
+        s = walk_node(run, todo.items[--todo.count], &todo);
+        if (s == RT_OK && walked % POLL == POLL - 1 && rt_interrupted()) {
+            s = interrupted(run);
+        }
+    }
+    rt_free(todo.items);
+    return s;
+}
+
 /* Depth first from a root; on the way back up, whether a target was seen. */
 static rt_status walk(rt__run *run, rt__task *root)
 {
     frames f = {0};
+    size_t walked = 0;
     rt_status s = frame_enter(run, &f, root);
     while (s == RT_OK && f.count) {
         frame *top = &f.items[f.count - 1];
         if (top->next < top->task->node->nslots) {
             s = visit(run, &f, top);
+            if (s == RT_OK && ++walked % POLL == 0 && rt_interrupted()) {
+                s = interrupted(run);
+            }
         } else if (--f.count) {
             f.items[f.count - 1].task->wanted |= top->task->wanted;
         }
@@ -362,6 +411,40 @@ static rt_status step(rt__run *run, rt__task *t, bool *needs, rt_tensor **out)
     return s;
 }
 
+/* A plain node of which nothing is asked but to hand its gradient on. */
+static inline bool is_lean(const rt__run *run, const rt__task *t)
+{
+    return t->wanted && t->one && !t->target && !t->node->hooks
+           && !run->create_graph;
+}
+
+static rt_status run_lean(rt__run *run, rt__task *t)
+{
+    rt_node *n = t->node;
+    rt_tensor *out[2] = {NULL, NULL};
+    bool needs[2] = {false, false};
+    rt_status s = RT_OK;
+    if (find_needs(run, n, needs)) {
+        s = rt__node_apply(run, n, &t->one, needs, out);
+    }
+    if (s == RT_OK && !run->retain) {
+        rt__plain_let_go(n);
+    }
+    rt_release(t->one);
+    t->one = NULL;
+    for (int i = 0; i < n->nslots; i++) {
+        if (s == RT_OK && n->edges[i].node) {
+            s = arrive(run, &n->edges[i], out[i]);
+        } else {
+            rt_release(out[i]);
+        }
+    }
+    if (s == RT_OK) {
+        task_finish(t);
+    }
+    return s;
+}
+
 #define FEW 8                 /* slots that need no memory of their own */
 
 static rt_status run_node(rt__run *run, rt__task *t)
@@ -371,7 +454,10 @@ static rt_status run_node(rt__run *run, rt__task *t)
     size_t n = t->node->nslots;
     void *block = NULL;
     if (rt_interrupted()) {
-        return rt_fail(run->err, RT_E_INTERRUPT, "backward: interrupted");
+        return interrupted(run);
+    }
+    if (t->node->plain && is_lean(run, t)) {
+        return run_lean(run, t);
     }
     if (n > FEW) {
         out = block = rt_alloc(n * (sizeof *out + sizeof *needs));
@@ -435,7 +521,7 @@ static rt_status start(rt__run *run, const rt__edge *root, rt_tensor *output,
     rt__task *t = task_of(run, root->node);
     rt_status s = t ? RT_OK : task_new(&t, run, root->node);
     if (s == RT_OK && !t->walked) {
-        s = walk(run, t);
+        s = run->collecting ? walk(run, t) : walk_all(run, t);
     }
     if (s == RT_OK) {
         s = seed(&grad, output, gradient, run->err);

@@ -45,9 +45,51 @@ struct rt__run {
     rt_error *err;
 };
 
+/* Nobody else can see t or its memory. */
+static inline bool rt__sole_owner(const rt_tensor *t)
+{
+    return atomic_load(&t->refs) == 1 && atomic_load(&t->storage->refs) == 1
+           && (t->flags & RT_F_CONTIGUOUS)
+           && !(t->flags & (RT_F_REQUIRES_GRAD | RT_F_READONLY));
+}
+
+/* --- plain nodes (plain.c) ------------------------------------------------------ */
+
+/* Whether a plain node was done without ops; *s tells how it went. Its gradient
+ * *g is NULL afterwards if its memory was taken. */
+bool rt__plain_apply(rt__run *run, rt_node *n, rt_tensor **g,
+                     const bool *needs, rt_tensor **out, rt_status *s);
+
+/* Arguments, results and likes of a plain node as a rule expects them. */
+typedef struct rt__unpacked {
+    rt_value args[RT_MAX_ARGS];
+    rt_tensor *results[RT_MAX_RESULTS];
+    rt__like likes[2];
+    int nargs;
+} rt__unpacked;
+/* Checks what n keeps and points c at it; c->status tells how it went. */
+void rt__plain_unpack(rt__rule_call *c, const rt_node *n, rt__unpacked *out);
+
+/* --- what is wrong with a saved value (apply.c) ----------------------------------- */
+
+typedef struct rt__overwritten_as {
+    const rt__storage *storage;
+    uint32_t version;         /* when it was saved */
+    int ndim;
+    const int64_t *shape;
+    bool result;              /* of the node itself, not an argument */
+} rt__overwritten_as;
+rt_status rt__used_up(const rt_node *n, rt_error *err);
+rt_status rt__replaced(const rt_node *n, rt_error *err);
+rt_status rt__overwritten(const rt_node *n, const rt__overwritten_as *what,
+                          rt_error *err);
+
+/* --- one node ---------------------------------------------------------------------- */
+
 /* The gradients of a node's slots from those of its outputs; out[slot] are new
- * references in the shape and dtype of the slot. */
-rt_status rt__node_apply(rt__run *run, rt_node *n, rt_tensor *const *grads,
+ * references in the shape and dtype of the slot. The memory of a gradient may be
+ * taken: it is NULL in grads afterwards. */
+rt_status rt__node_apply(rt__run *run, rt_node *n, rt_tensor **grads,
                          const bool *needs, rt_tensor **out);
 /* Adds *grad (taken over) to *sum, in place where nobody can see it. */
 rt_status rt__grad_add(rt_tensor **sum, rt_tensor *grad, bool create_graph,

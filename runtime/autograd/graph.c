@@ -38,6 +38,10 @@ static void lodging_left(rt_tensor *t)
 
 void rt__node_free_saved(rt_node *n)
 {
+    if (n->plain) {
+        rt__plain_let_go(n);
+        return;
+    }
     n->freed = n->freed || n->nsaved > 0;
     for (int i = 0; i < n->nsaved; i++) {
         rt_tensor *t = n->saved[i].tensor;
@@ -66,7 +70,13 @@ static void node_destroy(rt_node *n)
     for (int i = 0; i < n->nslots; i++) {
         rt_node_release(n->edges[i].node);
     }
-    rt__hooks_release_node(n);
+    if (n->hooks) {
+        rt__hooks_release_node(n);
+    }
+    if (n->plain) {
+        rt_free(n);
+        return;
+    }
     if (n->kind == RT_NODE_CUSTOM) {
         destroy_custom(n->custom);
     }
@@ -155,7 +165,7 @@ const char *rt_node_name(const rt_node *n)
     case RT_NODE_CUSTOM:
         return n->custom->name;
     default:
-        return n->slices ? "CopySlices" : rt__op_node_name(n->op);
+        return !n->plain && n->slices ? "CopySlices" : rt__op_node_name(n->op);
     }
 }
 
@@ -206,7 +216,9 @@ static void free_meta(rt_tensor *t)
 {
     rt__meta *m = t->meta;
     rt_node *n = m->grad_fn;
-    rt__hooks_release_tensor(t);
+    if (m->hooks) {
+        rt__hooks_release_tensor(t);
+    }
     t->meta = NULL;
     rt_release(m->grad);
     rt_release(m->base);

@@ -63,6 +63,15 @@ typedef struct rt__saved {
     uint8_t result;           /* it is a result of the node itself */
 } rt__saved;
 
+/* What a plain node saves of an operand or its result, whose shape and dtype it
+ * knows: no header. */
+typedef struct rt__kept {
+    rt__storage *storage;
+    const char *data;         /* first element */
+    uint32_t version;
+    bool counted;             /* the storage; a leaf is kept by its edge */
+} rt__kept;
+
 typedef struct rt__hook_cell {
     atomic_int refs;
     int64_t handle;
@@ -108,6 +117,9 @@ typedef struct rt__lodger {
     rt_tensor tensor;         /* with as much of dims as it needs */
 } rt__lodger;
 
+/* A plain node (rt__record_plain) is of an op whose operands, result and
+ * gradients are contiguous and of one shape and dtype. Its block, as small as it
+ * can be, ends at `likes`; edges, what it keeps and the shape follow. */
 struct rt_node {
     atomic_int refs;          /* leaf: unused, the tensor's count stands */
     atomic_int lodgers;       /* twins that outlived the node's use of them,
@@ -115,10 +127,11 @@ struct rt_node {
     uint8_t kind;
     bool freed;               /* what was saved has been given back */
     bool own_used;            /* a tensor has taken `own` */
-    bool plain;               /* recorded by rt__record_plain: all operands and
-                                 the result have one shape and dtype */
-    uint16_t nargs;
-    uint16_t nslots, nsaved, noutputs;
+    bool plain;
+    uint8_t dtype, ndim;      /* of a plain node's tensors, */
+    uint8_t keeps;            /* and whose data is kept: operand i at bit i,
+                                 the result at bit RT_KEEPS_RESULT */
+    uint16_t nargs, nslots, nsaved, noutputs;
     union {
         uint64_t seq;         /* order of execution */
         rt_node *next;        /* in the list of nodes being freed */
@@ -131,13 +144,31 @@ struct rt_node {
     };
     rt__hook_cell *hooks;
     rt__edge *edges;          /* [nslots]; all arrays share the node's block */
+    union {
+        rt__saved *saved;     /* [nsaved] */
+        rt__kept *kept;       /* of a plain node: in the order of its bits */
+    };
+    rt__meta own;
     rt__like *likes;          /* [nslots] */
     rt_value *args;           /* [nargs]; tensors not saved are RT_NONE */
-    rt_tensor *results[RT_MAX_RESULTS];
-    rt__saved *saved;         /* [nsaved] */
     rt__slices *slices;       /* own block, or NULL */
-    rt__meta own;
+    rt_tensor *results[RT_MAX_RESULTS];
 };
+
+#define RT_KEEPS_RESULT 2
+#define RT_PLAIN_NODE offsetof(rt_node, likes)
+
+/* Where a plain node keeps what `bit` says, which must be set. */
+static inline rt__kept *rt__kept_at(const rt_node *n, int bit)
+{
+    unsigned before = n->keeps & ((1u << bit) - 1);
+    return &n->kept[(before & 1) + (before >> 1)];
+}
+static inline int64_t *rt__plain_shape(const rt_node *n)
+{
+    return (int64_t *)(rt__kept_at(n, RT_KEEPS_RESULT)
+                       + (n->keeps >> RT_KEEPS_RESULT));
+}
 
 /* Records op(args): edges, shapes, saved arguments. With `inplace`, argument 0
  * is about to be overwritten and is copied if it must be saved. *out is NULL
@@ -148,6 +179,8 @@ rt_status rt__node_record(rt_node **out, const rt_op *op, const rt_value *args,
  * to the result, if there is one. */
 rt_status rt__record_plain(const rt_op *op, rt_tensor *const *in, int n,
                            rt_tensor *out, rt_error *err);
+/* Gives back what a plain node keeps. */
+void rt__plain_let_go(rt_node *n);
 /* Saves result i of the node, which must be room for (the rule asked for it). */
 rt_status rt__node_save_result(rt_node *n, int i, rt_tensor *result,
                                rt_error *err);

@@ -12,5 +12,6 @@ libruntime_la_SOURCES += \
 	%D%/graph.c %D%/graph.h \
 	%D%/hooks.c \
 	%D%/mode.c \
+	%D%/plain.c \
 	%D%/record.c \
 	%D%/rules.c

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT
  * The one door to memory: a caching allocator with 64-byte alignment.
  *
- * A block has a 64-byte header in front of it that remembers its size class.
- * Classes are 2^k * {1, 1.25, 1.5, 1.75} from 64 bytes up. Small blocks (up to
- * 64 KiB) are recycled through per-thread stacks without atomics or locks;
- * larger ones through a central list under a mutex, capped at a quarter of the
+ * Blocks up to 1 KiB come from slabs (slab.h). A larger block has a 64-byte
+ * header in front of it that remembers its size class. Classes are 2^k * {1,
+ * 1.25, 1.5, 1.75}. Small blocks (up to 64 KiB) are recycled through
+ * per-thread stacks without atomics or locks; larger ones through a central list under a mutex, capped at a quarter of the
  * machine's memory. Blocks from 2 MiB up come from mmap, each on huge pages of
  * its own, asked for once: first touch of fresh 4 KiB pages is the largest cost
  * of a big result (performance.md, trap 3).
  */
 #include "runtime/base/blocks.h"
+#include "runtime/base/slab.h"
 #include "runtime/base/thread.h"
 #include "runtime/rustorch.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -41,6 +43,7 @@ enum {
     SMALL_BYTES = 64 << 10,
     TINY_CLASSES = 4 * 5,         /* below 2 KiB */
     MAGAZINE_TINY = 1 << 20,      /* bytes kept per class and thread */
+    SLAB_BATCH = 256,             /* blocks of slabs that move together */
     MAGAZINE_BYTES = 256 << 10,   /* the same for larger blocks */
     MAGAZINE_MIN = 8,             /* blocks kept at least */
     BATCH = 32,                   /* blocks that move together */
@@ -56,10 +59,18 @@ typedef struct magazine {
     atomic_int count;
 } magazine;
 
+/* The same for blocks of slabs, and the slab that the thread uses up. */
+typedef struct tray {
+    rt__slot *first;
+    atomic_int count;
+    rt__fresh fresh;
+} tray;
+
 /* What a thread keeps: its magazines, and its share of the statistics since
  * the last flush. A reader adds all shares up. rt__this.cache points to it from
  * the thread's first call on. */
 typedef struct rt__cache {
+    tray trays[RT_SLAB_CLASSES];
     magazine magazines[SMALL_CLASSES];
     _Atomic long long taken, calls;
     struct rt__cache *next;
@@ -74,6 +85,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_mutex_t central_lock = PTHREAD_MUTEX_INITIALIZER;
 static block *central[CLASSES];
 static size_t central_bytes, central_cap;
+static rt__slot *central_slots[RT_SLAB_CLASSES];
 
 /* Totals of what has been flushed; a thread flushes every FLUSH bytes, so the
  * peak is exact to FLUSH bytes a thread. */
@@ -120,7 +132,7 @@ static int class_of(size_t bytes)
     }
     int k = 63 - __builtin_clzll((unsigned long long)(bytes - 1)) - 6;
     size_t base = (size_t)64 << k;
-    int q = (int)((bytes - base + base / 4 - 1) / (base / 4));
+    int q = (int)((bytes - base + base / 4 - 1) >> (k + 4));
     return q == 4 ? (k + 1) * 4 : k * 4 + q;
 }
 
@@ -149,14 +161,16 @@ static void give_central(block *b)
     }
 }
 
-static inline int count_of(magazine *m)
+static inline int count_of(atomic_int *count)
 {
-    return atomic_load_explicit(&m->count, memory_order_relaxed);
+    return atomic_load_explicit(count, memory_order_relaxed);
 }
 
-static inline void set_count(magazine *m, int count)
+static inline void grow_count(atomic_int *count, int by)
 {
-    atomic_store_explicit(&m->count, count, memory_order_relaxed);
+    atomic_store_explicit(
+        count, atomic_load_explicit(count, memory_order_relaxed) + by,
+        memory_order_relaxed);
 }
 
 /* Blocks of a class that a magazine keeps: a shift, as sizes double every four
@@ -173,8 +187,44 @@ static void give_batch(magazine *m)
     for (int i = 0; i < BATCH && m->first; i++) {
         block *b = m->first;
         m->first = b->next;
-        set_count(m, count_of(m) - 1);
+        grow_count(&m->count, -1);
         give_central(b);
+    }
+}
+
+/* Up to n blocks of a tray go to the others. */
+static void give_slots(tray *t, int class, int n)
+{
+    pthread_mutex_lock(&central_lock);
+    for (; n > 0 && t->first; n--) {
+        rt__slot *b = t->first;
+        t->first = b->next;
+        b->next = central_slots[class];
+        central_slots[class] = b;
+        central_bytes += rt__slab_size(class);
+        grow_count(&t->count, -1);
+    }
+    pthread_mutex_unlock(&central_lock);
+}
+
+static void empty_trays(void)
+{
+    for (int i = 0; i < RT_SLAB_CLASSES; i++) {
+        give_slots(&mine.trays[i], i, INT_MAX);
+    }
+}
+
+/* What the thread has not used of its slabs becomes blocks like others. */
+static void use_up_slabs(void)
+{
+    for (int i = 0; i < RT_SLAB_CLASSES; i++) {
+        tray *t = &mine.trays[i];
+        for (; t->fresh.at != t->fresh.end; t->fresh.at += rt__slab_size(i)) {
+            rt__slot *b = (rt__slot *)t->fresh.at;
+            b->next = t->first;
+            t->first = b;
+            grow_count(&t->count, 1);
+        }
     }
 }
 
@@ -191,6 +241,8 @@ static void empty_magazines(void)
 static void thread_ends(void *unused)
 {
     (void)unused;
+    use_up_slabs();
+    empty_trays();
     empty_magazines();
     flush();
     pthread_mutex_lock(&central_lock);
@@ -249,7 +301,7 @@ static size_t next_colour(void)
 {
     static atomic_uint turn;
     unsigned k = atomic_fetch_add_explicit(&turn, 1, memory_order_relaxed);
-    return (k & 7) * 5 % 8 * 576 + HEADER;
+    return (k & 7) * 5 % 8 * 640 + HEADER;
 }
 
 static block *fresh_mapped(int class, size_t size)
@@ -285,7 +337,7 @@ static block *from_system(int class, size_t size)
         return fresh_mapped(class, size);
     }
     void *p = NULL;
-    if (posix_memalign(&p, HEADER, size + HEADER) != 0) {
+    if (posix_memalign(&p, RT_SLAB_STEP, size + HEADER) != 0) {
         return NULL;
     }
     block *b = p;
@@ -324,7 +376,7 @@ static block *take_central(int class)
         central_bytes -= more->size;
         more->next = m->first;
         m->first = more;
-        set_count(m, count_of(m) + 1);
+        grow_count(&m->count, 1);
     }
     pthread_mutex_unlock(&central_lock);
     return b;
@@ -338,13 +390,77 @@ static bool must_fail(void)
     return atomic_fetch_sub(&fail_after, 1) == 1;
 }
 
-static inline void count_taken(cache *c, const block *b)
+static inline void count_taken(cache *c, size_t bytes)
 {
-    grow(&c->taken, (long long)b->size);
+    grow(&c->taken, (long long)bytes);
     grow(&c->calls, 1);
     if (atomic_load_explicit(&c->taken, memory_order_relaxed) > FLUSH) {
         flush();
     }
+}
+
+/* Blocks for a tray that has none: of the others, or a new slab. */
+static bool fill_tray(tray *t, int class)
+{
+    pthread_mutex_lock(&central_lock);
+    for (int i = 0; i < SLAB_BATCH && central_slots[class]; i++) {
+        rt__slot *b = central_slots[class];
+        central_slots[class] = b->next;
+        central_bytes -= rt__slab_size(class);
+        b->next = t->first;
+        t->first = b;
+        grow_count(&t->count, 1);
+    }
+    if (!t->first && !beyond_memory(RT_SLAB_BYTES)) {
+        t->fresh = rt__slab_new(class);
+        if (t->fresh.at) {
+            atomic_fetch_add_explicit(&held, RT_SLAB_BYTES,
+                                      memory_order_relaxed);
+        }
+    }
+    pthread_mutex_unlock(&central_lock);
+    return t->first || t->fresh.at;
+}
+
+static inline void *take_slot(cache *c, int class)
+{
+    tray *t = &c->trays[class];
+    void *p = t->first;
+    if (p) {
+        t->first = t->first->next;
+        grow_count(&t->count, -1);
+    } else if (t->fresh.at != t->fresh.end) {
+        p = t->fresh.at;
+        t->fresh.at += rt__slab_size(class);
+    }
+    return p;
+}
+
+static inline void give_slot(cache *c, void *p, int class)
+{
+    tray *t = &c->trays[class];
+    rt__slot *b = p;
+    b->next = t->first;
+    t->first = b;
+    grow_count(&t->count, 1);
+    if (count_of(&t->count) > MAGAZINE_TINY / (int)rt__slab_size(class)) {
+        give_slots(t, class, SLAB_BATCH);
+    }
+}
+
+/* A block of a slab when the thread's tray is empty. */
+static void *slot_slowly(size_t bytes)
+{
+    int class = rt__slab_class(bytes);
+    tray *t = &mine.trays[class];
+    if (!t->first && t->fresh.at == t->fresh.end && !fill_tray(t, class)) {
+        rt_memory_empty_cache();
+        if (!fill_tray(t, class)) {
+            return NULL;
+        }
+    }
+    count_taken(&mine, rt__slab_size(class));
+    return take_slot(&mine, class);
 }
 
 /* Not from this thread's magazine. */
@@ -355,6 +471,9 @@ static __attribute__((noinline)) void *alloc_slowly(size_t bytes)
     }
     if (bytes > ((size_t)1 << 47) || must_fail()) {
         return NULL;
+    }
+    if (CACHED && bytes <= RT_SLAB_MOST) {
+        return slot_slowly(bytes);
     }
     int class = class_of(bytes);
     block *b = take_central(class);
@@ -368,7 +487,7 @@ static __attribute__((noinline)) void *alloc_slowly(size_t bytes)
     if (!b) {
         return NULL;
     }
-    count_taken(&mine, b);
+    count_taken(&mine, b->size);
     return (char *)b + HEADER;
 }
 
@@ -378,7 +497,7 @@ static inline block *take_small(cache *c, int class)
     block *b = m->first;
     if (b) {
         m->first = b->next;
-        set_count(m, count_of(m) - 1);
+        grow_count(&m->count, -1);
     }
     return b;
 }
@@ -386,13 +505,23 @@ static inline block *take_small(cache *c, int class)
 void *rt_alloc(size_t bytes)
 {
     cache *c = rt__this.cache;
-    if (c && bytes <= SMALL_BYTES &&
-        atomic_load_explicit(&fail_after, memory_order_relaxed) == 0) {
-        block *b = take_small(c, class_of(bytes));
-        if (b) {
-            count_taken(c, b);
-            return (char *)b + HEADER;
+    if (!c || bytes > SMALL_BYTES ||
+        atomic_load_explicit(&fail_after, memory_order_relaxed) != 0) {
+        return alloc_slowly(bytes);
+    }
+    if (CACHED && bytes <= RT_SLAB_MOST) {
+        int class = rt__slab_class(bytes);
+        void *p = take_slot(c, class);
+        if (p) {
+            count_taken(c, rt__slab_size(class));
+            return p;
         }
+        return alloc_slowly(bytes);
+    }
+    block *b = take_small(c, class_of(bytes));
+    if (b) {
+        count_taken(c, b->size);
+        return (char *)b + HEADER;
     }
     return alloc_slowly(bytes);
 }
@@ -406,6 +535,12 @@ void rt_free(void *p)
         register_thread();
     }
     cache *c = rt__this.cache;
+    if (rt__in_slab(p)) {
+        int class = rt__slab_of(p)->class;
+        grow(&c->taken, -(long long)rt__slab_size(class));
+        give_slot(c, p, class);
+        return;
+    }
     block *b = (block *)((char *)p - HEADER);
     grow(&c->taken, -(long long)b->size);
     if (!CACHED) {
@@ -414,10 +549,10 @@ void rt_free(void *p)
     }
     if (b->class < SMALL_CLASSES) {
         magazine *m = &c->magazines[b->class];
-        int count = count_of(m);
+        int count = count_of(&m->count);
         b->next = m->first;
         m->first = b;
-        set_count(m, count + 1);
+        grow_count(&m->count, 1);
         if (count >= magazine_room(b->class)) {
             give_batch(m);
         }
@@ -431,15 +566,16 @@ void *rt_realloc(void *p, size_t bytes)
     if (!p) {
         return rt_alloc(bytes);
     }
-    block *b = (block *)((char *)p - HEADER);
-    if (bytes <= b->size) {
+    size_t size = rt__in_slab(p) ? rt__slab_size(rt__slab_of(p)->class)
+                                 : ((block *)((char *)p - HEADER))->size;
+    if (bytes <= size) {
         return p;
     }
     void *q = rt_alloc(bytes);
     if (!q) {
         return NULL;
     }
-    memcpy(q, p, b->size);
+    memcpy(q, p, size);
     rt_free(p);
     return q;
 }
@@ -458,7 +594,10 @@ static int64_t cached_in(cache *c)
 {
     int64_t bytes = 0;
     for (int i = 0; i < SMALL_CLASSES; i++) {
-        bytes += (int64_t)class_bytes(i) * count_of(&c->magazines[i]);
+        bytes += (int64_t)class_bytes(i) * count_of(&c->magazines[i].count);
+    }
+    for (int i = 0; i < RT_SLAB_CLASSES; i++) {
+        bytes += (int64_t)rt__slab_size(i) * count_of(&c->trays[i].count);
     }
     return bytes;
 }
@@ -509,10 +648,25 @@ static void unmap_all(block *drop)
     }
 }
 
+/* Slabs of which every block is cached. */
+static void reclaim_slabs(void)
+{
+    pthread_mutex_lock(&central_lock);
+    for (int i = 0; i < RT_SLAB_CLASSES; i++) {
+        size_t gone = rt__slab_reclaim(&central_slots[i], i);
+        central_bytes -= gone * rt__slab_size(i) * (size_t)rt__slab_blocks(i);
+        atomic_fetch_sub_explicit(&held, (long long)(gone * RT_SLAB_BYTES),
+                                  memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&central_lock);
+}
+
 void rt_memory_empty_cache(void)
 {
     pthread_once(&once, setup);
+    empty_trays();
     empty_magazines();
+    reclaim_slabs();
     unmap_all(take_all(0));
 }
 

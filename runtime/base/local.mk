@@ -8,5 +8,6 @@ libruntime_la_SOURCES += \
 	%D%/random.c %D%/random.h \
 	%D%/settings.c \
 	%D%/share.c \
+	%D%/slab.c %D%/slab.h \
 	%D%/text.c %D%/text.h \
 	%D%/thread.h

@@ -11,6 +11,7 @@
 #include "runtime/base/blocks.h"
 
 #include "runtime/base/pool.h"
+#include "runtime/base/slab.h"
 #include "runtime/rustorch.h"
 
 #include <stdatomic.h>
@@ -85,7 +86,8 @@ void rt__own_pages(void *p)
 {
     rt__block *b = (rt__block *)((char *)p - RT_BLOCK_HEADER);
     uint32_t now = rt__fork_count();
-    if (!now || b->size < RT_SHARED_LARGE || !b->mapped || b->owned == now) {
+    if (!now || rt__in_slab(p) || b->size < RT_SHARED_LARGE || !b->mapped ||
+        b->owned == now) {
         return;
     }
     uintptr_t first = (uintptr_t)b & ~(uintptr_t)(RT_HUGE_PAGE - 1);

@@ -10,7 +10,7 @@ void (*rt__lodging_left)(rt_tensor *t);
 
 /* --- storage --------------------------------------------------------------- */
 
-static void storage_release(rt__storage *s)
+void rt__storage_release(rt__storage *s)
 {
     if (atomic_load_explicit(&s->refs, memory_order_acquire) != 1 &&
         atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) {
@@ -127,7 +127,7 @@ static inline void header_free(rt_tensor *t)
         rt_free(t->shape);
     }
     if (t->flags & RT_F_JOINED) {
-        storage_release(home_of(t));
+        rt__storage_release(home_of(t));
     } else if (t->flags & RT_F_LODGED) {
         rt__lodging_left(t);
     } else {
@@ -460,7 +460,7 @@ rt_status rt__tensor_rebind(rt_tensor *t, const rt_tensor *src, rt_error *err)
     t->storage = joined && src->storage == home ? home
                                                 : storage_retain(src->storage);
     if (!joined || before != home) {
-        storage_release(before);
+        rt__storage_release(before);
     }
     t->offset = src->offset;
     t->dtype = src->dtype;
@@ -526,7 +526,7 @@ static inline void let_go(rt_tensor *t)
         rt__meta_free(t);
     }
     if (!(t->flags & RT_F_JOINED) || t->storage != home_of(t)) {
-        storage_release(t->storage);
+        rt__storage_release(t->storage);
     }
 }
 

@@ -103,6 +103,8 @@ void rt__tensor_vacate(rt_tensor *t);
  * the caller fills. */
 rt_status rt__tensor_beside(rt_tensor **out, const rt_tensor *t,
                             rt_error *err);
+/* Gives up one reference to s; the last one frees it. */
+void rt__storage_release(rt__storage *s);
 /* The same shape and strides order (dense) where possible, else C order. */
 rt_status rt__tensor_like(rt_tensor **out, const rt_tensor *t, rt_dtype dtype,
                           rt_error *err);

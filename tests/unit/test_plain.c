@@ -5,6 +5,8 @@
 #include "runtime/autograd/graph.h"
 #include "tests/unit/tensors.h"
 
+#include <math.h>
+
 static const struct {
     rt_op_id id;
     int operands;
@@ -178,7 +180,7 @@ CASE(a_saved_value_outlives_its_node)
 {
     rt_memory_stats before, after;
     rt_tensor *a = noise(RT_FLOAT32, SHAPE(2, 3), 1);
-    rt_tensor *b = noise(RT_FLOAT32, SHAPE(2, 3), 2);
+    rt_tensor *b = noise(RT_FLOAT32, SHAPE(3), 2);
     CHECK_OK(rt_set_requires_grad(a, true, &err), err);
     rt_memory_read_stats(&before);
     rt_tensor *y = CALL(mul, 2, T(a), T(b));
@@ -193,6 +195,53 @@ CASE(a_saved_value_outlives_its_node)
     rt_memory_read_stats(&after);
     CHECK_INT(after.allocated, before.allocated);
     DROP(a, b);
+}
+
+CASE(a_plain_node_keeps_the_memory_of_its_operands_only)
+{
+    rt_memory_stats before, after;
+    rt_tensor *a = noise(RT_FLOAT32, SHAPE(2, 3), 1);
+    rt_tensor *b = noise(RT_FLOAT32, SHAPE(2, 3), 2), *copy;
+    CHECK_OK(rt_set_requires_grad(a, true, &err), err);
+    copy = CALL(clone, 1, T(b));
+    rt_memory_read_stats(&before);
+    rt_tensor *twice = CALL(add, 2, T(b), T(b));
+    rt_tensor *y = CALL(mul, 2, T(a), T(twice));
+    rt_release(twice);
+    rt_node *n = rt_grad_fn(y);
+    CHECK(n->plain);
+    CHECK_INT(n->keeps, 2);
+    CHECK_INT(atomic_load(&rt__kept_at(n, 1)->storage->refs), 1);
+    rt_tensor *total = CALL(sum, 1, T(y)), *want = CALL(add, 2, T(b), T(b));
+    CHECK_OK(rt_backward(&total, NULL, 1, false, false, &err), err);
+    CHECK(n->freed);
+    check_same(2, "gradient", rt_grad(a), want);
+    CHECK_OK(rt_set_grad(a, NULL, &err), err);
+    DROP(y, total, want);
+    rt_memory_read_stats(&after);
+    CHECK_INT(after.allocated, before.allocated);
+    DROP(a, b, copy);
+}
+
+/* Rules that see tensors get them made anew, with their history under
+ * create_graph: d2(x * y)/dx dy = 1, d2(tanh(x))/dx2 = -2 tanh(x) (1 - t^2). */
+CASE(kept_values_become_tensors_for_rules_and_second_gradients)
+{
+    rt_tensor *x = noise(RT_FLOAT64, SHAPE(4), 1), *g = NULL, *gg = NULL;
+    CHECK_OK(rt_set_requires_grad(x, true, &err), err);
+    rt_tensor *t = CALL(tanh, 1, T(x)), *y = CALL(mul, 2, T(t), T(t));
+    rt_tensor *total = CALL(sum, 1, T(y));
+    CHECK_OK(rt_gradients(&g, &total, NULL, 1, &x, 1, true, true, false, &err),
+             err);
+    rt_tensor *again = CALL(sum, 1, T(g));
+    CHECK_OK(rt_gradients(&gg, &again, NULL, 1, &x, 1, false, false, false,
+                          &err), err);
+    for (int i = 0; i < 4; i++) {
+        double v = tanh(at(x, i)), d = 1 - v * v;
+        CHECK(fabs(at(g, i) - 2 * v * d) < 1e-12);
+        CHECK(fabs(at(gg, i) - (2 * d * d - 4 * v * v * d)) < 1e-12);
+    }
+    DROP(x, t, y, total, g, again, gg);
 }
 
 CASE(modes_and_wrapped_numbers_take_the_long_way)
