@@ -413,9 +413,27 @@ RULE(conv2d_weight, D | A(1), D | A(0))
     }
 }
 
+/* Straight into the planes; NULL where the composition must do it. */
+static rt_tensor *fused_max_pool(rt__rule_call *c)
+{
+    const rt__like *like = LIKE(0);
+    rt_tensor *t = NULL;
+    if (c->graph || c->status != RT_OK) {
+        return NULL;
+    }
+    rt_status s = rt__fused_max_pool(&t, G, RES(1), like->ndim, like->shape,
+                                     c->err);
+    return rt__formula_fused(c, s, t);
+}
+
 RULE(max_pool2d, D | R(1))
 {
     const rt__like *like = LIKE(0);
+    rt_tensor *quick = fused_max_pool(c);
+    if (quick || c->status != RT_OK) {
+        GIVE(0, quick);
+        return;
+    }
     int64_t flat[RT_MAX_DIMS], out[RT_MAX_DIMS];
     int lead = like->ndim - 2;
     for (int i = 0; i < lead; i++) {

@@ -127,4 +127,68 @@ CASE(windows_that_do_not_fit_are_refused)
     DROP(x, m, i);
 }
 
+/* The gradient of the pooled x's sum weighted by g, with `threads` threads. */
+static rt_tensor *pool_gradient(rt_tensor *x, const rt_value *window,
+                                rt_tensor *g, bool graph, int threads)
+{
+    rt_tensor *out = NULL;
+    rt_value r[RT_MAX_RESULTS];
+    rt_set_num_threads(threads);
+    CHECK_OK(call_all(r, RT_OP_max_pool2d, 4, T(x), window[0], window[1],
+                      window[2]), err);
+    CHECK_OK(rt_gradients(&out, &r[0].t, &g, 1, &x, 1, false, graph, false,
+                          &err), err);
+    rt_value_release(&r[0]);
+    rt_value_release(&r[1]);
+    rt_set_num_threads(0);
+    return out;
+}
+
+static void check_gradient(rt_dtype dtype, int kernel, int stride, int padding)
+{
+    int64_t out = (33 + 2 * padding - kernel) / stride + 1;
+    rt_value window[] = {I(kernel), I(stride), I(padding)};
+    rt_tensor *x = noise(dtype, SHAPE(3, 5, 33, 33), 7);
+    rt_tensor *g = noise(dtype, SHAPE(3, 5, out, out), 8);
+    put(x, 40, NAN);
+    put(x, 41, NAN);
+    put(x, 2000, INFINITY);
+    put(g, 3, NAN);
+    put(g, 4, 1e-310);
+    CHECK_OK(rt_set_requires_grad(x, true, &err), err);
+    /* under create_graph the composition of ops does it */
+    rt_tensor *want = pool_gradient(x, window, g, true, 1);
+    for (int threads = 1; threads <= 3; threads++) {
+        rt_tensor *dx = pool_gradient(x, window, g, false, threads);
+        CHECK(memcmp(dx->data, want->data, (size_t)dx->numel *
+                     rt_dtype_size(dtype)) == 0);
+        rt_release(dx);
+    }
+    DROP(x, g, want);
+}
+
+CASE(max_pool_gradients_go_where_the_largest_stood)
+{
+    check_gradient(RT_FLOAT32, 2, 2, 0);
+    check_gradient(RT_FLOAT32, 3, 1, 1);
+    check_gradient(RT_FLOAT64, 3, 2, 1);
+    check_gradient(RT_FLOAT64, 5, 3, 2);
+}
+
+CASE(max_pool_indices_changed_behind_its_back_are_refused)
+{
+    rt_tensor *x = noise(RT_FLOAT32, SHAPE(1, 1, 4, 4), 1);
+    rt_value r[RT_MAX_RESULTS];
+    CHECK_OK(rt_set_requires_grad(x, true, &err), err);
+    CHECK_OK(call_all(r, RT_OP_max_pool2d, 2, T(x), I(2)), err);
+    ((int64_t *)r[1].t->data)[2] = 16;
+    rt_tensor *total = CALL(sum, 1, T(r[0].t));
+    CHECK_FAILS(rt_backward(&total, NULL, 1, false, false, &err), err,
+                RT_E_INDEX);
+    CHECK_HAS(err.message, "the index 16, expected one below 16");
+    rt_value_release(&r[0]);
+    rt_value_release(&r[1]);
+    DROP(x, total);
+}
+
 UNIT_MAIN

@@ -36,6 +36,9 @@ rt_status rt__fused_softmax(rt_tensor **out, rt_tensor *g, rt_tensor *y,
 rt_status rt__fused_cross_entropy(rt_tensor **out, rt_tensor *g, rt_tensor *x,
                                   rt_tensor *target, bool mean, int64_t ignore,
                                   rt_error *err);
+/* max_pool2d: `where` are the indices it gave, [.., H, W] its input's shape. */
+rt_status rt__fused_max_pool(rt_tensor **out, rt_tensor *g, rt_tensor *where,
+                             int ndim, const int64_t *shape, rt_error *err);
 /* n: elements of a normalised row; w may be NULL. */
 rt_status rt__fused_layer_norm(rt_tensor **out, rt_tensor *g, rt_tensor *x,
                                rt_tensor *w, rt_tensor *mean, rt_tensor *rstd,

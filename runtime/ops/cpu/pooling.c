@@ -5,6 +5,8 @@
 #include "runtime/ops/cpu/pooling.h"
 
 #include "runtime/base/pool.h"
+#include "runtime/ops/cpu/backward.h"
+#include "runtime/ops/cpu/elementwise.h"
 #include "runtime/ops/cpu/move.h"
 #include "runtime/ops/cpu/window.h"
 
@@ -223,6 +225,100 @@ RT_KERNEL(max_pool2d)
     }
     rt_release(x);
     return rt__finish_work(s, y, c->r[0].t, c->name, c->err);
+}
+
+/* --- gradient of the max -------------------------------------------------- */
+
+typedef struct returning {
+    const void *g;
+    const int64_t *where;
+    void *dst;
+    int64_t outs, size;      /* elements of a plane of g and of dst */
+    rt_dtype dtype;
+    _Atomic int64_t outside; /* an index that lies in no plane, or -1 */
+} returning;
+
+#define POLL_AT 65536        /* elements between looks for an interrupt */
+
+/* Planes go to threads as a whole: no two add to one place, and the order of
+ * the sums is that of the outputs. */
+#define RETURN_PLANE(TYPE)                                                     \
+    static void return_plane_##TYPE(returning *r, int64_t plane)               \
+    {                                                                          \
+        TYPE *dst = (TYPE *)r->dst + plane * r->size;                          \
+        const TYPE *g = (const TYPE *)r->g + plane * r->outs;                  \
+        const int64_t *where = r->where + plane * r->outs;                     \
+        for (int64_t i = 0; i < r->size && !rt_interrupted(); i += POLL_AT) {  \
+            int64_t n = r->size - i < POLL_AT ? r->size - i : POLL_AT;         \
+            memset(dst + i, 0, (size_t)n * sizeof *dst);                       \
+        }                                                                      \
+        for (int64_t o = 0; o < r->outs; o++) {                                \
+            uint64_t at = (uint64_t)where[o];                                  \
+            if (at >= (uint64_t)r->size) {                                     \
+                r->outside = where[o];                                         \
+                return;                                                        \
+            }                                                                  \
+            dst[at] += g[o];                                                   \
+            if (o % POLL_AT == POLL_AT - 1 && rt_interrupted()) {              \
+                return;                                                        \
+            }                                                                  \
+        }                                                                      \
+    }
+RETURN_PLANE(float)
+RETURN_PLANE(double)
+
+static void return_range(void *ctx, int64_t begin, int64_t end)
+{
+    returning *r = ctx;
+    for (int64_t plane = begin; plane < end; plane++) {
+        if (r->dtype == RT_FLOAT32) {
+            return_plane_float(r, plane);
+        } else {
+            return_plane_double(r, plane);
+        }
+    }
+}
+
+static rt_status return_all(returning *r, int64_t n, rt_error *err)
+{
+    int64_t grain = 16384 / (r->size + r->outs + 1) + 1;
+    if (!rt__parallel(n, grain, return_range, r) || rt_interrupted()) {
+        return rt__interrupted("max_pool2d", err);
+    }
+    return r->outside < 0
+               ? RT_OK
+               : rt_fail(err, RT_E_INDEX, "max_pool2d: its gradient found the "
+                         "index %lld, expected one below %lld: the indices "
+                         "were changed since", (long long)r->outside,
+                         (long long)r->size);
+}
+
+rt_status rt__fused_max_pool(rt_tensor **out, rt_tensor *g, rt_tensor *where,
+                             int ndim, const int64_t *shape, rt_error *err)
+{
+    rt_tensor *dense = NULL, *t = NULL;
+    rt_dtype d = (rt_dtype)g->dtype;
+    if ((d != RT_FLOAT32 && d != RT_FLOAT64) || g->numel == 0 ||
+        !(where->flags & RT_F_CONTIGUOUS) || !rt__same_shape(g, where)) {
+        return RT_OK;
+    }
+    rt_status s = rt__contiguous_as(&dense, g, d, "max_pool2d", err);
+    if (s == RT_OK) {
+        s = rt_tensor_new(&t, d, ndim, shape, err);
+    }
+    if (s == RT_OK) {
+        returning r = {dense->data, (const int64_t *)where->data, t->data,
+                       rt__product(g->shape, ndim - 2, ndim),
+                       rt__product(shape, ndim - 2, ndim), d, -1};
+        s = return_all(&r, t->numel / r.size, err);
+    }
+    rt_release(dense);
+    if (s == RT_OK) {
+        *out = t;
+    } else {
+        rt_release(t);
+    }
+    return s;
 }
 
 /* --- mean ----------------------------------------------------------------- */
