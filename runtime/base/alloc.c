@@ -318,7 +318,7 @@ static block *fresh_mapped(int class, size_t size)
     uintptr_t data = page + next_colour();
     madvise((void *)page, size + (data - page), MADV_HUGEPAGE);
     block *b = (block *)(data - HEADER);
-    *b = (block){MAGIC, class, size, NULL, want, p, rt__fork_count()};
+    *b = (block){MAGIC, class, size, NULL, want, p, rt__fork_count(), true};
     return b;
 }
 

@@ -6,6 +6,7 @@
 #ifndef RT_BASE_BLOCKS_H
 #define RT_BASE_BLOCKS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@ typedef struct rt__block {
     void *mapping;
     uint32_t owned;          /* rt__fork_count() when its pages were last made
                               * this process's own; mapped blocks only */
+    bool fresh;              /* mapped, and nothing was written there yet */
 } rt__block;
 _Static_assert(sizeof(rt__block) <= RT_BLOCK_HEADER,
                "block header outgrew its room");
@@ -35,5 +37,9 @@ void rt__empty_mapped(void);
  * and onto huge pages: several times faster than page by page on first write.
  * Without memory for that, or interrupted, the rest is left to the system. */
 void rt__own_pages(void *p);
+/* Asks for the pages of a fresh block now, for the first `bytes` bytes, by all
+ * threads and with looks for interrupts: a system that clears a huge page takes
+ * up to milliseconds, and one piece of a kernel's work may touch dozens. */
+void rt__touch_pages(void *p, size_t bytes);
 
 #endif

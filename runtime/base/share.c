@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Large blocks after a fork: made this process's own in bulk.
+ * The pages of large blocks: asked for in bulk, and after a fork made this
+ * process's own in bulk.
  *
- * The system copies a shared page when it is first written, 4 KiB at a time,
+ * After a fork the system copies a shared page when it is first written, 4 KiB at a time,
  * also where the page was huge. For a tensor of 1 GiB that is 262,144 faults,
  * about a second, and small pages ever after. Here a stretch of the block is
  * copied onto fresh huge pages, which then take the place of the shared ones
@@ -32,6 +33,28 @@ void rt_memory_forked(bool child)
     atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
     if (child) {
         rt__empty_mapped();
+    }
+}
+
+/* One byte of each huge page; what it holds is zero, and stays so. */
+static void touch(void *ctx, int64_t begin, int64_t end)
+{
+    for (int64_t i = begin; i < end; i++) {
+        *(volatile char *)((char *)ctx + (size_t)i * RT_HUGE_PAGE) = 0;
+    }
+}
+
+void rt__touch_pages(void *p, size_t bytes)
+{
+    if (rt__in_slab(p) || bytes < RT_HUGE_PAGE) {
+        return;
+    }
+    rt__block *b = (rt__block *)((char *)p - RT_BLOCK_HEADER);
+    if (b->fresh) {   /* the first page holds the header */
+        uintptr_t first = (uintptr_t)b & ~(uintptr_t)(RT_HUGE_PAGE - 1);
+        size_t more = ((uintptr_t)p + bytes - 1 - first) / RT_HUGE_PAGE;
+        b->fresh = false;
+        rt__parallel((int64_t)more, 1, touch, (char *)first + RT_HUGE_PAGE);
     }
 }
 

@@ -36,6 +36,7 @@ static rt__storage *storage_new(size_t bytes)
         rt_free(s);
         return NULL;
     }
+    rt__touch_pages(s->data, bytes);
     return s;
 }
 

@@ -5,6 +5,7 @@
 
 #include "tests/unit/tensors.h"
 
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -136,6 +137,20 @@ CASE(a_step_of_an_optimizer_leaves_the_twin_what_it_had)
     rt_optimizer_release(o);
     rt_release(t);
     rt_release(g);
+}
+
+CASE(pages_of_a_fresh_tensor_are_asked_for_when_it_is_made)
+{
+    rt_tensor *t = NULL;
+    rt_memory_empty_cache();
+    CHECK_OK(rt_tensor_new(&t, RT_FLOAT32, 1, (int64_t[]){ELEMENTS}, &err), err);
+    uintptr_t begin = (uintptr_t)t->data, end = begin + 4 * (size_t)ELEMENTS;
+    uintptr_t page = (begin + RT_HUGE_PAGE - 1) & ~(uintptr_t)(RT_HUGE_PAGE - 1);
+    for (; block_of(t)->mapped && page < end; page += RT_HUGE_PAGE) {
+        unsigned char there = 0;
+        CHECK(mincore((void *)page, 1, &there) == 0 && (there & 1));
+    }
+    rt_release(t);
 }
 
 UNIT_MAIN

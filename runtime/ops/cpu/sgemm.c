@@ -107,7 +107,9 @@ static const float *addend(const rt__gemm *g, int64_t p, const float *c,
     return add ? c : g->bias ? (const float *)g->bias + j : NULL;
 }
 
-/* Pieces in a row of pieces share rows of A. */
+/* Pieces in a row of pieces share rows of A. An interrupt is looked for before
+ * each tile: where C has never been touched, those below each other may cost a
+ * cleared huge page each. */
 static void multiply_piece(const block *d, int64_t piece)
 {
     const rt__gemm *g = d->g;
@@ -118,7 +120,7 @@ static void multiply_piece(const block *d, int64_t piece)
     int mr = d->t->mr, nr = d->t->nr;
     for (int64_t j = j0; j < j1 && !rt_interrupted(); j++) {
         int w = (int)within(d->n - j * nr, 0, nr);
-        for (int64_t i = i0; i < i1; i++) {
+        for (int64_t i = i0; i < i1 && !rt_interrupted(); i++) {
             int h = (int)within(d->m - i * mr, 0, mr);
             float *c = (float *)g->c + (d->i + i * mr) * g->crs + d->j + j * nr;
             const float *plus = addend(g, d->p, c, d->j + j * nr, &step);
