@@ -32,7 +32,7 @@ typedef struct compute {
     int inputs;            /* asked so far */
     json_t *payload;       /* of the reply being made */
     lang_symbols *symbols; /* those the front knows; NULL: none */
-    kernel_shared *shared; /* may be NULL */
+    kernel_shared *shared;
     char **lines;          /* texts of earlier cells */
     int nlines;
 } compute;
@@ -355,14 +355,12 @@ static void run_cell(compute *c, json_t *request)
     c->payload = json_array();
     c->allow_stdin = json_is_true(json_object_get(request, "allow_stdin"));
     begin_cell((int)json_integer_value(json_object_get(request, "seq")));
-    kernel_output_send(KERNEL_LINK_BEGIN, "{}", 2);
+    c->shared->begun = (uint64_t)current_cell;
     lang_execute(c->session, json_string_value(code), json_string_length(code),
                  count, NULL, &o);
     rt_interrupt_clear();   /* what follows is not the cell any more */
     c->untouched = o.untouched;
-    if (c->shared) {
-        c->shared->ended = (uint64_t)current_cell;
-    }
+    c->shared->ended = (uint64_t)current_cell;
     if (!json_is_true(json_object_get(request, "silent"))) {
         remember(c, json_string_value(code), json_string_length(code));
     }
@@ -460,8 +458,12 @@ int kernel_compute_main(void)
     kernel_mark_busy();
     install_signals();
     c.shared = kernel_child_map(KERNEL_COMPUTE_SHARED);
+    if (!c.shared) {
+        dprintf(KERNEL_COMPUTE_CRASH, "no shared memory to be had\n");
+        return 1;
+    }
     if (!kernel_output_start(KERNEL_COMPUTE_LINK, rt_interrupted,
-                             c.shared ? &c.shared->rest : NULL)) {
+                             &c.shared->rest)) {
         dprintf(KERNEL_COMPUTE_CRASH, "no thread to be had\n");
         return 1;
     }
@@ -469,9 +471,7 @@ int kernel_compute_main(void)
         dprintf(KERNEL_COMPUTE_CRASH, "no session: %s\n", err.message);
         return 1;
     }
-    if (c.shared) {
-        lang_watch(c.session, &c.shared->line);
-    }
+    lang_watch(c.session, &c.shared->line);
     kernel_output_send(KERNEL_LINK_READY, "{}", 2);
     serve(&c);
     lang_session_free(c.session);

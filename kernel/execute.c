@@ -135,7 +135,7 @@ void kernel_hand_over(kernel_router *r, kernel_request *q)
         json_is_object(expressions) ? expressions : NULL);
     char *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);
-    r->begun = r->hung = false;
+    r->hung = false;
     r->hung_due = 0;
     r->child.shared->line = 0;
     if (text && kernel_outbox_add(&r->outbox, KERNEL_LINK_EXECUTE, text,
@@ -269,7 +269,7 @@ int64_t kernel_tick_interrupt(kernel_router *r)
     return left > 0 ? left : -1;
 }
 
-static void ask(kernel_router *r, const kernel_note *n)
+static void ask(kernel_router *r, const kernel_news *n)
 {
     json_t *o = json_loadb(n->text, n->size, 0, NULL);
     if (r->running && o) {
@@ -334,7 +334,7 @@ void kernel_take_input(kernel_router *r, jp_message *m)
 
 /* --- events --------------------------------------------------------------- */
 
-static void learn_symbols(kernel_router *r, const kernel_note *n)
+static void learn_symbols(kernel_router *r, const kernel_news *n)
 {
     json_t *o = json_loadb(n->text, n->size, JSON_ALLOW_NUL, NULL);
     json_t *rows = json_object_get(o, "rows"), *row;
@@ -357,7 +357,7 @@ static void learn_symbols(kernel_router *r, const kernel_note *n)
     json_decref(o);
 }
 
-static void finish(kernel_router *r, const kernel_note *n)
+static void finish(kernel_router *r, const kernel_news *n)
 {
     json_t *o = json_loadb(n->text, n->size, JSON_ALLOW_NUL, NULL);
     json_t *reply = json_object_get(o, "reply");
@@ -383,18 +383,16 @@ static void finish(kernel_router *r, const kernel_note *n)
     kernel_next_cell(r);
 }
 
-void kernel_handle_event(kernel_router *r, kernel_note *n)
+void kernel_handle_event(void *router, kernel_news *n)
 {
-    switch ((kernel_event)n->kind) {
+    kernel_router *r = router;
+    switch (n->event) {
     case KERNEL_EVENT_READY:
         r->ready = true;
         kernel_child_stands(r);
         break;
     case KERNEL_EVENT_TWIN:
         kernel_take_checkpoint(r, n);
-        break;
-    case KERNEL_EVENT_BEGIN:
-        r->begun = true;
         break;
     case KERNEL_EVENT_INPUT:
         ask(r, n);
@@ -404,9 +402,6 @@ void kernel_handle_event(kernel_router *r, kernel_note *n)
         break;
     case KERNEL_EVENT_DONE:
         finish(r, n);
-        break;
-    case KERNEL_EVENT_DRAINED:
-        kernel_replace_child(r);
         break;
     }
 }

@@ -100,35 +100,26 @@ static int64_t output_limit(void)
     return (mib < OUTPUT_MOST ? mib : OUTPUT_MOST) << 20;
 }
 
-/* Both wires, the publisher and the history; then the loop. */
+/* The wire, the publisher and the history; then the loop. */
 static bool serve(kernel_router *r, kernel_relay *relay, const char *session,
                   jp_error *err)
 {
     const jp_connection *c = r->connection;
-    jp_wire *published = jp_wire_new(c->scheme, c->key, session, 'p', err);
     r->wire = jp_wire_new(c->scheme, c->key, session, 'r', err);
-    r->events = kernel_queue_new();
     r->history = kernel_history_new(NULL);
     r->symbols = lang_symbols_new();
-    bool ok = published && r->wire && r->events && r->symbols &&
-              kernel_child_init(&r->child, err);
+    bool ok = r->wire && r->symbols && kernel_child_init(&r->child, err);
     if (ok) {
-        r->io = kernel_iopub_start(r->channels->socket[JP_IOPUB], published,
-                                   session, r->events,
-                                   kernel_relay_events(relay));
-        ok = r->io || jp_fail(err, "no thread to be had");
-    }
-    if (ok) {
+        r->io = kernel_iopub_new(r->channels->socket[JP_IOPUB], r->wire,
+                                 session, kernel_relay_events(relay));
         kernel_router_run(r);
-        kernel_iopub_stop(r->io);
+        kernel_iopub_free(r->io);
         kernel_router_close(r);
     }
     kernel_child_dispose(&r->child);
     lang_symbols_free(r->symbols);
     kernel_history_free(r->history);
-    kernel_queue_free(r->events);
     jp_wire_free(r->wire);
-    jp_wire_free(published);
     return ok || jp_fail(err, "out of memory");
 }
 

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * The publisher thread.
+ * The publisher.
  */
 #include "kernel/iopub.h"
 
-#include "kernel/link.h"
 #include "kernel/log.h"
 #include "kernel/outlet.h"
-#include "kernel/protocol/channel.h"
 #include "kernel/relay.h"
 #include "kernel/stream.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,21 +16,21 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+/* A turn ends after so many link messages, or once so much text has come, so
+ * that what clients ask is answered meanwhile. */
 enum {
     RETRY_MS = 1,
     PASSING_MS = 100,
-    LINK_TURN = 64,
+    TURN_MESSAGES = 64,
+    TURN_BYTES = 256 * 1024,
     WELCOME_TURN = 64,
     PIPE_CHUNK = 64 * 1024,
     STOP_MS = 500,
     LARGE = 1 << 20
 };
 
-typedef enum note_kind { PUBLISH, CELL, ATTACH, DETACH, STOP } note_kind;
-
 struct kernel_iopub {
-    pthread_t thread;
-    kernel_queue *in, *router, *relay;
+    kernel_queue *relay;
     jp_wire *wire;
     void *xpub;
     char session[JP_SESSION_SIZE];
@@ -42,9 +39,11 @@ struct kernel_iopub {
     kernel_inbox inbox;
     int fd[3];              /* link, stdout, stderr; -1: closed */
     char *parent;           /* of the cell whose output comes */
-    bool silent, started, detaching, stopping;
+    bool silent, started;
     uint64_t packets;       /* of text from this process */
-    kernel_note rest;       /* what a dead one had not sent */
+    size_t shown;           /* bytes of text in this turn */
+    kernel_hear *hear;      /* while serving */
+    void *ctx;
 };
 
 static void say_lost(kernel_iopub *io, const char *type, size_t size);
@@ -59,13 +58,13 @@ static bool is_bulky(const char *type)
 }
 
 static bool send_topic(kernel_iopub *io, jp_slice topic, const char *type,
-                       const char *parent, jp_slice content)
+                       jp_slice parent, jp_slice content)
 {
     jp_error err = {""};
     jp_outgoing o = {.idents = &topic,
                      .nidents = 1,
                      .type = type,
-                     .parent = jp_text(parent ? parent : ""),
+                     .parent = parent,
                      .content = content};
     jp_packet *packet = jp_wire_pack(io->wire, &o, &err);
     if (!packet) {
@@ -75,7 +74,7 @@ static bool send_topic(kernel_iopub *io, jp_slice topic, const char *type,
     return packet != NULL;
 }
 
-static void send_text(kernel_iopub *io, const char *type, const char *parent,
+static void send_text(kernel_iopub *io, const char *type, jp_slice parent,
                       jp_slice content)
 {
     char topic[128];
@@ -84,6 +83,12 @@ static void send_text(kernel_iopub *io, const char *type, const char *parent,
         content.size > LARGE) {
         say_lost(io, type, content.size);
     }
+}
+
+/* Of what the running cell, or the one that ran last, gave. */
+static jp_slice cell(const kernel_iopub *io)
+{
+    return jp_text(io->parent ? io->parent : "");
 }
 
 static void send_stream(void *ctx, const char *name, const char *text,
@@ -95,7 +100,7 @@ static void send_stream(void *ctx, const char *name, const char *text,
     char *dump = json_dumps(content, JSON_COMPACT);
     json_decref(content);
     if (dump) {
-        send_text(io, "stream", io->parent, jp_text(dump));
+        send_text(io, "stream", cell(io), jp_text(dump));
         free(dump);
     }
 }
@@ -104,7 +109,7 @@ static void send_starting(kernel_iopub *io)
 {
     if (!io->started) {
         io->started = true;
-        send_text(io, "status", NULL,
+        send_text(io, "status", jp_text(""),
                   jp_text("{\"execution_state\":\"starting\"}"));
     }
 }
@@ -130,7 +135,7 @@ static void welcome(kernel_iopub *io)
         json_t *content = json_pack("{so}", "subscription", name);
         char *dump = json_dumps(content, JSON_COMPACT);
         json_decref(content);
-        send_topic(io, (jp_slice){topic, size}, "iopub_welcome", NULL,
+        send_topic(io, (jp_slice){topic, size}, "iopub_welcome", jp_text(""),
                    jp_text(dump ? dump : "{}"));
         free(dump);
         send_starting(io);
@@ -147,44 +152,35 @@ static void close_pipe(kernel_iopub *io, int which)
     }
 }
 
-static void handle_note(kernel_iopub *io, kernel_note *n)
+void kernel_iopub_publish(kernel_iopub *io, const char *type, jp_slice parent,
+                          json_t *content)
 {
-    switch ((note_kind)n->kind) {
-    case PUBLISH:
-        send_starting(io);
-        /* A status must not overtake text printed before it. */
-        kernel_stream_flush(&io->stream);
-        send_text(io, n->type, n->parent, (jp_slice){n->text, n->size});
-        break;
-    case CELL:
-        kernel_stream_finish(&io->stream);
-        free(io->parent);
-        io->parent = n->parent;
-        n->parent = NULL;
-        io->silent = n->flag;
-        break;
-    case ATTACH:
-        memcpy(io->fd, n->fd, sizeof io->fd);
-        io->inbox.partial = false;
-        io->packets = 0;
-        break;
-    case DETACH:
-        io->detaching = true;
-        io->rest = *n;
-        n->text = NULL;
-        break;
-    case STOP:
-        io->stopping = true;
-        break;
+    char *text = json_dumps(content, JSON_COMPACT);
+    json_decref(content);
+    if (!text) {
+        kernel_log("iopub: %s: the content cannot be encoded", type);
+        return;
     }
+    send_starting(io);
+    /* A status must not overtake text printed before it. */
+    kernel_stream_flush(&io->stream);
+    send_text(io, type, parent, jp_text(text));
+    free(text);
 }
 
-static void take_notes(kernel_iopub *io)
+void kernel_iopub_cell(kernel_iopub *io, jp_slice parent, bool silent)
 {
-    for (kernel_note *n; (n = kernel_queue_take(io->in));) {
-        handle_note(io, n);
-        kernel_note_free(n);
-    }
+    kernel_stream_finish(&io->stream);
+    free(io->parent);
+    io->parent = kernel_copy(parent.data, parent.size);
+    io->silent = silent;
+}
+
+void kernel_iopub_attach(kernel_iopub *io, const int fd[3])
+{
+    memcpy(io->fd, fd, sizeof io->fd);
+    io->inbox.partial = false;
+    io->packets = 0;
 }
 
 /* --- what the relay says -------------------------------------------------- */
@@ -251,6 +247,7 @@ static void report_loss(kernel_iopub *io)
 static void show(kernel_iopub *io, kernel_source source, const char *data,
                  size_t size)
 {
+    io->shown += size;
     if (!io->silent) {
         kernel_stream_add(&io->stream, source, data, size);
     }
@@ -292,28 +289,18 @@ static void empty_pipes(kernel_iopub *io)
     }
 }
 
-/* The inbox's text; a large one is handed over. */
-static char *take_text(kernel_inbox *in)
-{
-    char *text = in->data;
-    if (in->size < LARGE) {
-        return kernel_copy(in->data, in->size);
-    }
-    in->data = NULL;
-    in->capacity = 0;
-    return text;
-}
-
 static void tell_router(kernel_iopub *io, kernel_event event)
 {
-    size_t size = io->inbox.size;
-    int fd = io->inbox.nfds == 1 ? io->inbox.fds[0] : -1;
-    io->inbox.nfds = io->inbox.nfds == 1 ? 0 : io->inbox.nfds;
-    kernel_queue_post(io->router,
-                      (kernel_note){.kind = (int)event,
-                                    .fd = {fd, -1, -1},
-                                    .text = take_text(&io->inbox),
-                                    .size = size});
+    kernel_inbox *in = &io->inbox;
+    kernel_news news = {.event = event,
+                        .text = in->data,
+                        .size = in->size,
+                        .fd = in->nfds == 1 ? in->fds[0] : -1};
+    bool with = news.fd >= 0;
+    io->hear(io->ctx, &news);
+    if (with && news.fd < 0) {
+        in->nfds = 0;
+    }
 }
 
 /* A publication: message type, NUL, content. */
@@ -323,7 +310,7 @@ static void relay(kernel_iopub *io)
     size_t n = strnlen(type, io->inbox.size);
     if (!io->silent && n < io->inbox.size) {
         kernel_stream_flush(&io->stream);
-        send_text(io, type, io->parent,
+        send_text(io, type, cell(io),
                   (jp_slice){type + n + 1, io->inbox.size - n - 1});
     }
 }
@@ -339,11 +326,11 @@ static void handle_lost(kernel_iopub *io)
     say_lost(io, ended ? "a reply" : "an output", io->inbox.lost);
     if (ended) {
         kernel_stream_finish(&io->stream);
-        kernel_queue_post(io->router,
-                          (kernel_note){.kind = KERNEL_EVENT_DONE,
-                                        .text = kernel_copy(done,
-                                                            sizeof done - 1),
-                                        .size = sizeof done - 1});
+        kernel_news news = {.event = KERNEL_EVENT_DONE,
+                            .text = done,
+                            .size = sizeof done - 1,
+                            .fd = -1};
+        io->hear(io->ctx, &news);
     }
 }
 
@@ -379,9 +366,6 @@ static void handle_link(kernel_iopub *io)
     case KERNEL_LINK_READY:
         tell_router(io, KERNEL_EVENT_READY);
         break;
-    case KERNEL_LINK_BEGIN:
-        tell_router(io, KERNEL_EVENT_BEGIN);
-        break;
     case KERNEL_LINK_DONE:
         kernel_stream_finish(&io->stream);
         tell_router(io, KERNEL_EVENT_DONE);
@@ -392,10 +376,9 @@ static void handle_link(kernel_iopub *io)
     }
 }
 
-/* Up to `turns` link messages. */
-static void read_link(kernel_iopub *io, int turns)
+static void read_link(kernel_iopub *io)
 {
-    while (turns-- > 0 && io->fd[0] >= 0) {
+    for (int i = 0; i < TURN_MESSAGES && io->shown < TURN_BYTES; i++) {
         kernel_received got = kernel_link_receive(&io->inbox, io->fd[0]);
         if (got == KERNEL_CLOSED) {
             io->fd[0] = -1;
@@ -403,49 +386,44 @@ static void read_link(kernel_iopub *io, int turns)
         if (got != KERNEL_MESSAGE) {
             return;
         }
-        /* What the router posted before it asked comes before the answer. */
-        take_notes(io);
         empty_pipes(io);
         handle_link(io);
-        if (kernel_outlet_full(&io->outlet)) {
+        if (io->fd[0] < 0 || kernel_outlet_full(&io->outlet)) {
             return;
         }
     }
 }
 
-/* --- the thread ----------------------------------------------------------- */
-
 /* Unless the packet had left and only its sender did not live to note that. */
-static void show_rest(kernel_iopub *io)
+static void show_rest(kernel_iopub *io, const kernel_rest *rest)
 {
-    if (io->rest.size > 1 && io->packets <= io->rest.number) {
-        show(io, io->rest.text[0] == 2 ? KERNEL_FROM_LINK_ERR
-                                       : KERNEL_FROM_LINK_OUT,
-             io->rest.text + 1, io->rest.size - 1);
+    size_t size = rest->size < sizeof rest->text ? rest->size : 0;
+    if (size && io->packets <= rest->sent) {
+        show(io, rest->text[0] == 2 ? KERNEL_FROM_LINK_ERR
+                                    : KERNEL_FROM_LINK_OUT,
+             rest->text + 1, size);
     }
-    free(io->rest.text);
-    io->rest = (kernel_note){0};
 }
 
-static void detach(kernel_iopub *io)
+void kernel_iopub_detach(kernel_iopub *io, const kernel_rest *rest,
+                         kernel_hear *hear, void *ctx)
 {
-    io->detaching = false;
-    while (io->fd[0] >= 0) {
-        kernel_received got = kernel_link_receive(&io->inbox, io->fd[0]);
-        if (got != KERNEL_MESSAGE) {
-            break;
-        }
+    io->hear = hear;
+    io->ctx = ctx;
+    while (io->fd[0] >= 0 && kernel_link_receive(&io->inbox, io->fd[0]) ==
+                                 KERNEL_MESSAGE) {
         empty_pipes(io);
         handle_link(io);
     }
-    show_rest(io);
+    show_rest(io, rest);
     empty_pipes(io);
     kernel_stream_finish(&io->stream);
     io->fd[0] = -1;
     close_pipe(io, 1);
     close_pipe(io, 2);
-    kernel_queue_post(io->router, (kernel_note){.kind = KERNEL_EVENT_DRAINED});
 }
+
+/* --- its part of the loop ------------------------------------------------- */
 
 static int64_t next_timeout(kernel_iopub *io)
 {
@@ -456,42 +434,64 @@ static int64_t next_timeout(kernel_iopub *io)
     return again >= 0 && (due < 0 || due > again) ? again : due;
 }
 
-static void turn(kernel_iopub *io)
+int64_t kernel_iopub_watch(kernel_iopub *io,
+                           jp_poll_item items[KERNEL_IOPUB_ITEMS])
 {
-    int64_t timeout = next_timeout(io);
     bool full = kernel_outlet_full(&io->outlet);
-    jp_poll_item items[] = {
-        {.fd = kernel_queue_fd(io->in)},
-        {.socket = io->xpub},
-        {.fd = full ? -1 : io->fd[0]},
-        {.fd = full ? -1 : io->fd[1]},
-        {.fd = full ? -1 : io->fd[2]},
-        {.fd = kernel_queue_fd(io->relay)},
-    };
-    jp_poll(items, 6, timeout);
-    welcome(io);
-    take_notes(io);
-    take_relay(io);
-    if (items[2].ready) {
-        read_link(io, LINK_TURN);
+    for (int i = 0; i < 3; i++) {
+        items[i] = (jp_poll_item){.fd = full ? -1 : io->fd[i]};
+    }
+    items[3] = (jp_poll_item){.socket = io->xpub};
+    items[4] = (jp_poll_item){.fd = kernel_queue_fd(io->relay)};
+    return next_timeout(io);
+}
+
+void kernel_iopub_serve(kernel_iopub *io,
+                        const jp_poll_item items[KERNEL_IOPUB_ITEMS],
+                        kernel_hear *hear, void *ctx)
+{
+    io->hear = hear;
+    io->ctx = ctx;
+    io->shown = 0;
+    if (items[3].ready) {
+        welcome(io);
+    }
+    if (items[4].ready) {
+        take_relay(io);
+    }
+    if (items[0].ready && io->fd[0] >= 0) {
+        read_link(io);
     }
     for (int which = 1; which <= 2; which++) {
-        if (items[2 + which].ready) {
+        if (items[which].ready) {
             read_pipe(io, which, PIPE_CHUNK);
         }
-    }
-    if (io->detaching) {
-        detach(io);
     }
     kernel_outlet_push(&io->outlet);
     report_loss(io);
 }
 
-static void *run(void *arg)
+/* --- start and stop ------------------------------------------------------- */
+
+kernel_iopub *kernel_iopub_new(void *xpub, jp_wire *wire, const char *session,
+                               kernel_queue *relay)
 {
-    kernel_iopub *io = arg;
-    while (!io->stopping) {
-        turn(io);
+    kernel_iopub *io = kernel_alloc(sizeof *io);
+    io->xpub = xpub;
+    io->wire = wire;
+    io->relay = relay;
+    io->fd[0] = io->fd[1] = io->fd[2] = -1;
+    snprintf(io->session, sizeof io->session, "%s", session);
+    kernel_outlet_init(&io->outlet, xpub);
+    io->stream.send = send_stream;
+    io->stream.ctx = io;
+    return io;
+}
+
+void kernel_iopub_free(kernel_iopub *io)
+{
+    if (!io) {
+        return;
     }
     kernel_stream_finish(&io->stream);
     int64_t end = kernel_now() + STOP_MS;
@@ -499,91 +499,11 @@ static void *run(void *arg)
         kernel_outlet_push(&io->outlet);
         usleep(1000);
     }
-    return NULL;
-}
-
-kernel_iopub *kernel_iopub_start(void *xpub, jp_wire *wire,
-                                 const char *session, kernel_queue *router,
-                                 kernel_queue *relay)
-{
-    kernel_iopub *io = kernel_alloc(sizeof *io);
-    io->xpub = xpub;
-    io->wire = wire;
-    io->router = router;
-    io->relay = relay;
-    io->in = kernel_queue_new();
-    io->fd[0] = io->fd[1] = io->fd[2] = -1;
-    snprintf(io->session, sizeof io->session, "%s", session);
-    kernel_outlet_init(&io->outlet, xpub);
-    io->stream.send = send_stream;
-    io->stream.ctx = io;
-    if (!io->in || pthread_create(&io->thread, NULL, run, io) != 0) {
-        kernel_queue_free(io->in);
-        free(io);
-        return NULL;
-    }
-    return io;
-}
-
-static char *copy_parent(jp_slice parent)
-{
-    return parent.size ? kernel_copy(parent.data, parent.size) : NULL;
-}
-
-void kernel_iopub_publish(kernel_iopub *io, const char *type, jp_slice parent,
-                          json_t *content)
-{
-    char *text = json_dumps(content, JSON_COMPACT);
-    json_decref(content);
-    if (!text) {
-        kernel_log("iopub: %s: the content cannot be encoded", type);
-        return;
-    }
-    kernel_queue_post(io->in, (kernel_note){.kind = PUBLISH,
-                                            .type = kernel_copy(type,
-                                                                strlen(type)),
-                                            .parent = copy_parent(parent),
-                                            .text = text,
-                                            .size = strlen(text)});
-}
-
-void kernel_iopub_cell(kernel_iopub *io, jp_slice parent, bool silent)
-{
-    kernel_queue_post(io->in, (kernel_note){.kind = CELL,
-                                            .parent = copy_parent(parent),
-                                            .flag = silent});
-}
-
-void kernel_iopub_attach(kernel_iopub *io, const int fd[3])
-{
-    kernel_note n = {.kind = ATTACH};
-    memcpy(n.fd, fd, sizeof n.fd);
-    kernel_queue_post(io->in, n);
-}
-
-void kernel_iopub_detach(kernel_iopub *io, const kernel_rest *rest)
-{
-    size_t size = rest->size < sizeof rest->text ? rest->size : 0;
-    kernel_queue_post(io->in,
-                      (kernel_note){.kind = DETACH,
-                                    .text = kernel_copy(rest->text, size + 1),
-                                    .size = size + 1,
-                                    .number = rest->sent});
-}
-
-void kernel_iopub_stop(kernel_iopub *io)
-{
-    if (!io) {
-        return;
-    }
-    kernel_queue_post(io->in, (kernel_note){.kind = STOP});
-    pthread_join(io->thread, NULL);
     close_pipe(io, 1);
     close_pipe(io, 2);
     kernel_outlet_clear(&io->outlet);
     kernel_stream_dispose(&io->stream);
     kernel_inbox_dispose(&io->inbox);
-    kernel_queue_free(io->in);
     free(io->parent);
     free(io);
 }

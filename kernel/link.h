@@ -23,7 +23,6 @@
     X(CHECKPOINT)  /* > {cell, seq, limit}: keep a twin of the session */      \
     X(TAKE_OVER)   /* > {front}, stdout, stderr, crash: to a twin */           \
     X(READY)       /* < {} once the session stands */                          \
-    X(BEGIN)       /* < {} when a cell starts to run */                        \
     X(STREAM)      /* < stream byte, text */                                   \
     X(PUBLISH)     /* < message type, NUL, content */                          \
     X(INPUT)       /* < {prompt, password, number} */                          \

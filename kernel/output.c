@@ -12,7 +12,6 @@
 enum { BATCH = KERNEL_LINK_PACKET, GATHER_MS = 1 };
 
 /* One per process, as the link is. */
-static kernel_rest own;
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -82,7 +81,7 @@ bool kernel_output_start(int link, bool (*give_up)(void), kernel_rest *rest)
 {
     out.link = link;
     out.give_up = give_up;
-    out.rest = rest ? rest : &own;
+    out.rest = rest;
     begin();
     return start_thread() && atexit(at_exit) == 0;
 }

@@ -14,8 +14,7 @@
 #include <stdbool.h>
 
 /* Starts; `give_up` says whether waiting for room should end (text is then
- * dropped). Text waits in `rest` (NULL: in the process's own memory). False
- * when there is no thread to be had. */
+ * dropped). Text waits in `rest`. False when there is no thread to be had. */
 bool kernel_output_start(int link, bool (*give_up)(void), kernel_rest *rest);
 /* In a forked copy of the process, which has lost the small thread: forgets
  * what was waiting and starts again. */

@@ -123,22 +123,22 @@ static void tell_failure(kernel_router *r, const char *why)
     snprintf(r->no_checkpoint, sizeof r->no_checkpoint, "%s", why);
 }
 
-void kernel_take_checkpoint(kernel_router *r, kernel_note *n)
+void kernel_take_checkpoint(kernel_router *r, kernel_news *n)
 {
     json_t *o = json_loadb(n->text, n->size, 0, NULL);
     const char *error = json_string_value(json_object_get(o, "error"));
     r->making = false;
-    if (n->fd[0] >= 0) {
+    if (n->fd >= 0) {
         kernel_checkpoints_add(
             &r->checkpoints,
             (kernel_checkpoint){
                 .pid = (pid_t)json_integer_value(json_object_get(o, "pid")),
-                .link = n->fd[0],
+                .link = n->fd,
                 .cell = (int)json_integer_value(json_object_get(o, "cell")),
                 .seq = (int)json_integer_value(json_object_get(o, "seq")),
                 .made = kernel_now(),
                 .us = json_real_value(json_object_get(o, "us"))});
-        n->fd[0] = -1;
+        n->fd = -1;
         kernel_trim_checkpoints(r);
         r->told_large = false;
         r->no_checkpoint[0] = '\0';
@@ -214,34 +214,6 @@ static bool wake_checkpoint(kernel_router *r)
 }
 
 /* --- death ---------------------------------------------------------------- */
-
-void kernel_check_child(kernel_router *r)
-{
-    int status;
-    if (!kernel_child_reap(&r->child, &status)) {
-        return;
-    }
-    char *cause, *record;
-    kernel_child_obituary(&r->child, status, &cause, &record);
-    if (r->hung) {
-        free(cause);
-        cause = kernel_format("it did not stop when it was interrupted");
-    }
-    if (!r->undoing) {
-        kernel_log("the compute process ended: %s\n%s", cause, record);
-    }
-    if (r->waking) {   /* what brought us here is the thing to tell */
-        free(cause);
-        free(record);
-    } else {
-        r->cause = cause;
-        r->record = record;
-        r->lost_seq = r->done_seq;
-        r->failures = r->ready ? 0 : r->failures + 1;
-    }
-    r->dying = true;
-    kernel_iopub_detach(r->io, &r->child.shared->rest);
-}
 
 /* What became of the variables (malloc'ed). */
 static char *tell_state(const kernel_router *r, bool revived)
@@ -360,11 +332,17 @@ static void note_death(kernel_router *r, bool revived)
     free(state);
 }
 
+/* Whether the cell at hand had begun to run when its process died. */
+static bool has_begun(const kernel_router *r)
+{
+    return r->running && r->child.shared->begun == (uint64_t)r->sequence;
+}
+
 /* A new process is there, or none can be had: whoever waits is answered. */
 static void conclude(kernel_router *r, bool revived)
 {
     bool undoing = r->undoing;
-    bool between = !undoing && r->failures == 0 && !(r->running && r->begun);
+    bool between = !undoing && r->failures == 0 && !has_begun(r);
     r->waking = false;
     if (between) {
         note_death(r, revived);
@@ -385,7 +363,8 @@ static void conclude(kernel_router *r, bool revived)
     kernel_next_cell(r);
 }
 
-void kernel_replace_child(kernel_router *r)
+/* The dead process has been heard out: a checkpoint or a fresh one follows. */
+static void replace_child(kernel_router *r)
 {
     jp_error err = {""};
     kernel_child_close(&r->child);
@@ -400,6 +379,35 @@ void kernel_replace_child(kernel_router *r)
         start_child(r, &err);
     }
     conclude(r, false);
+}
+
+void kernel_check_child(kernel_router *r)
+{
+    int status;
+    if (!kernel_child_reap(&r->child, &status)) {
+        return;
+    }
+    char *cause, *record;
+    kernel_child_obituary(&r->child, status, &cause, &record);
+    if (r->hung) {
+        free(cause);
+        cause = kernel_format("it did not stop when it was interrupted");
+    }
+    if (!r->undoing) {
+        kernel_log("the compute process ended: %s\n%s", cause, record);
+    }
+    if (r->waking) {   /* what brought us here is the thing to tell */
+        free(cause);
+        free(record);
+    } else {
+        r->cause = cause;
+        r->record = record;
+        r->lost_seq = r->done_seq;
+        r->failures = r->ready ? 0 : r->failures + 1;
+    }
+    r->dying = true;
+    kernel_iopub_detach(r->io, &r->child.shared->rest, kernel_handle_event, r);
+    replace_child(r);
 }
 
 void kernel_child_stands(kernel_router *r)

@@ -233,18 +233,52 @@ static void read_signals(kernel_router *r)
     }
 }
 
-static void read_events(kernel_router *r)
-{
-    for (kernel_note *n; (n = kernel_queue_take(r->events));) {
-        kernel_handle_event(r, n);
-        kernel_note_free(n);
-    }
-}
-
 /* Of two times to wait; -1: for ever. */
 static int64_t sooner(int64_t a, int64_t b)
 {
     return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+/* The router's own part of what is waited for; the publisher's follows. */
+enum { SIGNALS = JP_CHANNEL_COUNT, PARENT, LINK, OWN_ITEMS,
+       ITEMS = OWN_ITEMS + KERNEL_IOPUB_ITEMS };
+
+/* How long to wait at most. */
+static int64_t watch(kernel_router *r, jp_poll_item items[ITEMS])
+{
+    static const jp_channel read[] = {JP_CONTROL, JP_SHELL, JP_STDIN};
+    bool backlog = r->outbox.first && r->child.pid;
+    for (int i = 0; i < OWN_ITEMS; i++) {
+        items[i] = (jp_poll_item){.fd = -1};
+    }
+    for (size_t i = 0; i < sizeof read / sizeof *read; i++) {
+        items[read[i]].socket = r->channels->socket[read[i]];
+    }
+    items[SIGNALS].fd = r->signals;
+    items[PARENT].fd = r->parent;
+    items[LINK] = (jp_poll_item){.fd = backlog ? r->child.link : -1,
+                                 .write = true};
+    int64_t tick = sooner(kernel_tick_checkpoints(r),
+                          kernel_tick_interrupt(r));
+    return sooner(tick, kernel_iopub_watch(r->io, items + OWN_ITEMS));
+}
+
+static void serve(kernel_router *r, const jp_poll_item items[ITEMS])
+{
+    if (items[PARENT].ready) {
+        kernel_log("the process that started this kernel is gone");
+        r->stopping = true;
+    }
+    if (items[SIGNALS].ready) {
+        read_signals(r);
+    }
+    kernel_router_read(r, JP_CONTROL);
+    kernel_router_read(r, JP_SHELL);
+    kernel_router_read(r, JP_STDIN);
+    kernel_iopub_serve(r->io, items + OWN_ITEMS, kernel_handle_event, r);
+    if (r->child.pid) {
+        kernel_outbox_push(&r->outbox, r->child.link);
+    }
 }
 
 void kernel_router_run(kernel_router *r)
@@ -254,37 +288,13 @@ void kernel_router_run(kernel_router *r)
     kernel_checkpoints_init(&r->checkpoints);
     kernel_start_compute(r);
     while (!r->stopping) {
-        bool backlog = r->outbox.first && r->child.pid;
-        jp_poll_item items[] = {
-            {.socket = r->channels->socket[JP_CONTROL]},
-            {.socket = r->channels->socket[JP_SHELL]},
-            {.socket = r->channels->socket[JP_STDIN]},
-            {.fd = kernel_queue_fd(r->events)},
-            {.fd = r->signals},
-            {.fd = r->parent},
-            {.fd = backlog ? r->child.link : -1, .write = true},
-        };
+        jp_poll_item items[ITEMS];
         /* A running cell makes the checkpoints hold more and more. */
-        bool watch = r->running && r->checkpoints.count;
-        int64_t tick = sooner(kernel_tick_checkpoints(r),
-                              kernel_tick_interrupt(r));
-        if (watch) {
-            tick = sooner(tick, WATCH_MS);
-        }
-        jp_poll(items, 7, tick);
-        if (items[5].ready) {
-            kernel_log("the process that started this kernel is gone");
-            r->stopping = true;
-        }
-        read_signals(r);
-        kernel_router_read(r, JP_CONTROL);
-        kernel_router_read(r, JP_SHELL);
-        kernel_router_read(r, JP_STDIN);
-        read_events(r);
-        if (r->child.pid) {
-            kernel_outbox_push(&r->outbox, r->child.link);
-        }
-        if (watch) {
+        bool grows = r->running && r->checkpoints.count;
+        int64_t tick = watch(r, items);
+        jp_poll(items, ITEMS, grows ? sooner(tick, WATCH_MS) : tick);
+        serve(r, items);
+        if (grows) {
             kernel_trim_checkpoints(r);
         }
     }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * router.h - the thread that alone owns the shell, control and stdin sockets.
+ * router.h - the thread that alone owns the shell, control, stdin and iopub
+ * sockets.
  *
  * It reads requests, answers questions itself, hands one cell after another to
- * the compute process, and buries and replaces that process when it dies.
- * What the threads and files of the front share is declared here:
+ * the compute process, publishes what that says (iopub.h), and buries and
+ * replaces that process when it dies. It never waits for anybody but in its
+ * loop. What its files share is declared here:
  *   router.c   the loop, dispatch, replies
  *   execute.c  cells: queue, end, interrupt, input
  *   revive.c   the compute process: start, death, checkpoints
@@ -40,7 +42,6 @@ typedef struct kernel_router {
     jp_channels *channels;
     jp_wire *wire;
     kernel_iopub *io;
-    kernel_queue *events;    /* from the publisher */
     kernel_history *history;
     lang_symbols *symbols;   /* of the session, as of the last cell's end */
     int signals, parent;     /* signalfd; pidfd of the parent, or -1 */
@@ -66,7 +67,6 @@ typedef struct kernel_router {
     char *notice;            /* to be shown with the next cell */
 
     kernel_request *running; /* the cell that the compute process has */
-    bool begun;              /* and that it has begun to run */
     int64_t hung_due;        /* when it should have heeded an interrupt, or 0 */
     bool told_hung;          /* that it did not has been said */
     bool hung;               /* its process has been ended for that */
@@ -80,7 +80,7 @@ typedef struct kernel_router {
 
 /* Runs until shutdown. The fields above `stopping` are the caller's. */
 void kernel_router_run(kernel_router *r);
-/* After it, and after the publisher has stopped: ends the compute process. */
+/* After it, and after the publisher is freed: ends the compute process. */
 void kernel_router_close(kernel_router *r);
 
 /* --- shared by the files of the router ------------------------------------ */
@@ -118,8 +118,6 @@ void kernel_end_cell(kernel_router *r, kernel_request *q, json_t *reply);
 void kernel_start_compute(kernel_router *r);
 /* A compute process to run cells in; false with a reason. */
 bool kernel_have_child(kernel_router *r, jp_error *err);
-/* The dead process has been heard out: a checkpoint or a fresh one follows. */
-void kernel_replace_child(kernel_router *r);
 /* The session of the new process stands. */
 void kernel_child_stands(kernel_router *r);
 /* A checkpoint of the session as it is between two cells is to be made: before
@@ -131,7 +129,7 @@ void kernel_ask_checkpoint(kernel_router *r);
 int64_t kernel_tick_checkpoints(kernel_router *r);
 int64_t kernel_tick_interrupt(kernel_router *r);
 /* The answer to that. */
-void kernel_take_checkpoint(kernel_router *r, kernel_note *n);
+void kernel_take_checkpoint(kernel_router *r, kernel_news *n);
 /* Drops checkpoints that hold too much memory. */
 void kernel_trim_checkpoints(kernel_router *r);
 /* Goes back to the checkpoint that is the newest in the list. */
@@ -150,7 +148,8 @@ void kernel_run_front_magic(kernel_router *r, kernel_request *q,
 
 /* Starts the next waiting cell, if that can be. */
 void kernel_next_cell(kernel_router *r);
-void kernel_handle_event(kernel_router *r, kernel_note *n);
+/* What the publisher tells the router (a kernel_hear). */
+void kernel_handle_event(void *router, kernel_news *news);
 /* SIGCHLD came. */
 void kernel_check_child(kernel_router *r);
 void kernel_interrupt(kernel_router *r);

@@ -22,6 +22,7 @@ enum { KERNEL_COMPUTE_LINK = 3, KERNEL_COMPUTE_CRASH = 4,
 /* What both processes see; written by whichever process runs cells. */
 typedef struct kernel_shared {
     volatile uint64_t line;    /* where the cell is (lang_watch) */
+    volatile uint64_t begun;   /* seq of the last cell that began to run */
     volatile uint64_t ended;   /* seq of the last cell whose code has ended */
     kernel_rest rest;
 } kernel_shared;

@@ -29,15 +29,14 @@ static const struct {
     char letter;
     kernel_event event;
 } events[] = {{'A', KERNEL_EVENT_INPUT}, {'S', KERNEL_EVENT_SYMBOLS},
-              {'D', KERNEL_EVENT_DONE},  {'T', KERNEL_EVENT_TWIN},
-              {'B', KERNEL_EVENT_BEGIN}};
+              {'D', KERNEL_EVENT_DONE},  {'T', KERNEL_EVENT_TWIN}};
 
 /* One socket pair a channel, and what lives as long as the program. */
 static struct {
     void *context, *client[JP_CHANNEL_COUNT], *xpub;
     jp_channels channels;
-    jp_wire *wire, *published;
-    kernel_queue *queue, *relay;
+    jp_wire *wire;
+    kernel_queue *relay;
     kernel_iopub *io;
     int link[2];
     kernel_shared shared;
@@ -74,14 +73,10 @@ static void set_up(void)
     }
     world.xpub = bound(ZMQ_XPUB, "inproc://iopub");
     world.wire = jp_wire_new("hmac-sha256", "", "s", 'r', &err);
-    world.published = jp_wire_new("hmac-sha256", "", "s", 'p', &err);
-    world.queue = kernel_queue_new();
     world.relay = kernel_queue_new();
-    world.io = kernel_iopub_start(world.xpub, world.published, "s",
-                                  world.queue, world.relay);
+    world.io = kernel_iopub_new(world.xpub, world.wire, "s", world.relay);
     check(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, world.link) == 0);
-    check(world.wire && world.published && world.queue && world.relay &&
-          world.io);
+    check(world.wire && world.relay && world.io);
     stderr = fopen("/dev/null", "w");   /* where the kernel's log goes */
     check(stderr != NULL);
 }
@@ -153,7 +148,6 @@ static void begin(kernel_router *r, const jp_connection *connection)
                          .channels = &world.channels,
                          .wire = world.wire,
                          .io = world.io,
-                         .events = world.queue,
                          .history = kernel_history_new("/dev/null/none"),
                          .symbols = lang_symbols_new(),
                          .signals = -1,
@@ -179,10 +173,10 @@ static void end(kernel_router *r)
 static void happen(kernel_router *r, kernel_event event, const char *text,
                    size_t size)
 {
-    kernel_note n = {.kind = (int)event, .fd = {-1, -1, -1},
-                     .text = kernel_copy(text, size), .size = size};
+    char *copy = kernel_copy(text, size);
+    kernel_news n = {.event = event, .text = copy, .size = size, .fd = -1};
     kernel_handle_event(r, &n);
-    free(n.text);
+    free(copy);
 }
 
 static void run_line(kernel_router *r, const char *line, size_t size)

@@ -382,11 +382,11 @@ def test_a_crash_gives_back_a_gigabyte_written_in_place(fresh):
 @pytest.mark.skipif(KERNEL != "rustorch", reason="needs tensors")
 def test_the_limit_on_tensors_can_be_moved(fresh):
     assert fresh.run("%checkpoints tensors=0")[0]["status"] == "error"
-    fresh.run("%checkpoints tensors=8")
-    fresh.run("Tensor big = zeros(4, 1024, 1024);")
+    fresh.run("%checkpoints tensors=16")
+    fresh.run("Tensor big = zeros(8, 1024, 1024);")
     said = [text(fresh.run(code)[1], "stderr")
             for code in ("%checkpoints", "%checkpoints", "int later = 1;")]
-    assert sum("above 8.0 MiB no checkpoints" in s for s in said) == 1
+    assert sum("above 16 MiB no checkpoints" in s for s in said) == 1
     fresh.run("%checkpoints tensors=64")
     fresh.run("int newer = 2;")
     assert "as they were before this cell" in crash(fresh)[0]["evalue"]
