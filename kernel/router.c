@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The router thread: its loop, dispatch and replies.
+ * The front's loop, dispatch and replies.
  */
 #include "kernel/router.h"
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * channel.h - the kernel's bound sockets. Opened by one thread, then each
- * belongs to exactly one (shell, control and stdin to the router, iopub to
- * the publisher).
+ * channel.h - the kernel's bound sockets. All but the heartbeat's belong to one
+ * thread.
  */
 #ifndef JP_CHANNEL_H
 #define JP_CHANNEL_H
