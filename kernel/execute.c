@@ -72,8 +72,8 @@ void kernel_end_cell(kernel_router *r, kernel_request *q, json_t *reply)
     r->running = NULL;
     r->abort_waiting = false;
     r->asking = 0;
+    kernel_status(r, q, "idle");   /* what a client that runs cells waits for */
     kernel_reply(r, q, reply);
-    kernel_status(r, q, "idle");
     kernel_request_free(q);
     if (abort) {
         abort_waiting(r);
@@ -147,6 +147,25 @@ void kernel_hand_over(kernel_router *r, kernel_request *q)
     free(text);
 }
 
+/* What is done while the compute process has the cell already. */
+static void note_start(kernel_router *r, kernel_request *q)
+{
+    json_t *code = json_object_get(q->content, "code");
+    if (!q->silent) {
+        kernel_publish(r, q, "execute_input",
+                       json_pack("{sO si}", "code", code, "execution_count",
+                                 q->number));
+    }
+    kernel_iopub_cell(r->io, q->message->header, q->silent);
+    if (q->store) {
+        r->counter = q->number;
+        kernel_history_add(r->history, q->number, json_string_value(code),
+                           json_string_length(code));
+    }
+    kernel_say_notices(r, q);
+}
+
+/* Nothing that the compute process says is read before this returns. */
 static void start_cell(kernel_router *r, kernel_request *q)
 {
     const json_t *code = json_object_get(q->content, "code");
@@ -162,21 +181,14 @@ static void start_cell(kernel_router *r, kernel_request *q)
         fail_for_memory(r, q, size);
         return;
     }
-    if (q->store) {
-        r->counter = q->number;
-        kernel_history_add(r->history, q->number, text, size);
-    }
-    if (!q->silent) {
-        kernel_publish(r, q, "execute_input",
-                       json_pack("{sO si}", "code", code, "execution_count",
-                                 q->number));
-    }
-    kernel_iopub_cell(r->io, q->message->header, q->silent);
-    kernel_say_notices(r, q);
     if (kernel_is_front_magic(text)) {
+        note_start(r, q);
         kernel_run_front_magic(r, q, text);
-    } else {
-        kernel_hand_over(r, q);
+        return;
+    }
+    kernel_hand_over(r, q);
+    if (r->running == q) {   /* or there was no memory for it */
+        note_start(r, q);
     }
     if (size > LARGE) {
         jp_memory_set_aside(0);

@@ -131,6 +131,7 @@ static void magic_checkpoints(kernel_router *r, kernel_request *q,
             return;
         }
     }
+    kernel_trim_checkpoints(r);
     char *table = kernel_checkpoints_table(&r->checkpoints, r->child.pid,
                                            r->done_seq);
     if (table && !q->silent) {

@@ -18,9 +18,10 @@
 /* A new checkpoint waits for QUIET_MS without a cell. A waking one is looked at
  * every LOOK_MS: one that has slept from one look to the next is given up for
  * an older one; one that still wants to work, on a machine that has other
- * things to do, has WAKE_MS. */
+ * things to do, has WAKE_MS. What checkpoints hold is looked at every TRIM_MS
+ * while it can grow. */
 enum { START_ATTEMPTS = 3, RECORD_LINES = 12, QUIET_MS = 2, LOOK_MS = 150,
-       WAKE_MS = 3000 };
+       WAKE_MS = 3000, TRIM_MS = 1000 };
 
 /* --- checkpoints ---------------------------------------------------------- */
 
@@ -82,8 +83,28 @@ static void set_notice(kernel_router *r, char *text)
     r->notice = text;
 }
 
+/* Not at once: to look takes milliseconds where gigabytes are shared, and cells
+ * may follow each other. */
+static void look_soon(kernel_router *r)
+{
+    r->trim_due = r->trim_due ? r->trim_due : kernel_now() + TRIM_MS;
+}
+
+int64_t kernel_tick_trim(kernel_router *r)
+{
+    if (r->trim_due && kernel_now() >= r->trim_due) {
+        kernel_trim_checkpoints(r);
+    }
+    if (r->running && r->checkpoints.count) {
+        look_soon(r);   /* a running cell makes them hold more and more */
+    }
+    int64_t left = r->trim_due - kernel_now();
+    return r->trim_due == 0 ? -1 : left > 0 ? left : 0;
+}
+
 void kernel_trim_checkpoints(kernel_router *r)
 {
+    r->trim_due = 0;
     int had = r->checkpoints.count;
     int dropped = kernel_checkpoints_trim(&r->checkpoints, r->child.pid);
     if (dropped && dropped == had) {
@@ -139,7 +160,7 @@ void kernel_take_checkpoint(kernel_router *r, kernel_news *n)
                 .made = kernel_now(),
                 .us = json_real_value(json_object_get(o, "us"))});
         n->fd = -1;
-        kernel_trim_checkpoints(r);
+        look_soon(r);
         r->told_large = false;
         r->no_checkpoint[0] = '\0';
     } else if (json_object_get(o, "skipped")) {

@@ -18,7 +18,6 @@
 
 enum { ON_SHELL = 1 << JP_SHELL, ON_CONTROL = 1 << JP_CONTROL };
 enum { NOW, LATER };
-enum { WATCH_MS = 250 };
 enum { TURN = 1000 };   /* messages of a channel before the next is read */
 /* COPIES: of a large content, while it is parsed. */
 enum { LARGE = 1 << 20, COPIES = 8 };
@@ -243,23 +242,25 @@ static int64_t sooner(int64_t a, int64_t b)
 enum { SIGNALS = JP_CHANNEL_COUNT, PARENT, LINK, OWN_ITEMS,
        ITEMS = OWN_ITEMS + KERNEL_IOPUB_ITEMS };
 
+static const jp_channel reading[] = {JP_CONTROL, JP_SHELL, JP_STDIN};
+
 /* How long to wait at most. */
 static int64_t watch(kernel_router *r, jp_poll_item items[ITEMS])
 {
-    static const jp_channel read[] = {JP_CONTROL, JP_SHELL, JP_STDIN};
     bool backlog = r->outbox.first && r->child.pid;
     for (int i = 0; i < OWN_ITEMS; i++) {
         items[i] = (jp_poll_item){.fd = -1};
     }
-    for (size_t i = 0; i < sizeof read / sizeof *read; i++) {
-        items[read[i]].socket = r->channels->socket[read[i]];
+    for (size_t i = 0; i < sizeof reading / sizeof *reading; i++) {
+        items[reading[i]].socket = r->channels->socket[reading[i]];
     }
     items[SIGNALS].fd = r->signals;
     items[PARENT].fd = r->parent;
     items[LINK] = (jp_poll_item){.fd = backlog ? r->child.link : -1,
                                  .write = true};
     int64_t tick = sooner(kernel_tick_checkpoints(r),
-                          kernel_tick_interrupt(r));
+                          kernel_tick_trim(r));
+    tick = sooner(tick, kernel_tick_interrupt(r));
     return sooner(tick, kernel_iopub_watch(r->io, items + OWN_ITEMS));
 }
 
@@ -272,9 +273,11 @@ static void serve(kernel_router *r, const jp_poll_item items[ITEMS])
     if (items[SIGNALS].ready) {
         read_signals(r);
     }
-    kernel_router_read(r, JP_CONTROL);
-    kernel_router_read(r, JP_SHELL);
-    kernel_router_read(r, JP_STDIN);
+    for (size_t i = 0; i < sizeof reading / sizeof *reading; i++) {
+        if (items[reading[i]].ready) {
+            kernel_router_read(r, reading[i]);
+        }
+    }
     kernel_iopub_serve(r->io, items + OWN_ITEMS, kernel_handle_event, r);
     if (r->child.pid) {
         kernel_outbox_push(&r->outbox, r->child.link);
@@ -289,14 +292,9 @@ void kernel_router_run(kernel_router *r)
     kernel_start_compute(r);
     while (!r->stopping) {
         jp_poll_item items[ITEMS];
-        /* A running cell makes the checkpoints hold more and more. */
-        bool grows = r->running && r->checkpoints.count;
-        int64_t tick = watch(r, items);
-        jp_poll(items, ITEMS, grows ? sooner(tick, WATCH_MS) : tick);
+        int64_t timeout = watch(r, items);
+        jp_poll(items, ITEMS, timeout);
         serve(r, items);
-        if (grows) {
-            kernel_trim_checkpoints(r);
-        }
     }
 }
 

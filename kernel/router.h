@@ -56,6 +56,7 @@ typedef struct kernel_router {
     kernel_checkpoints checkpoints;
     bool wanted, making;     /* one will be, has been asked for */
     int64_t wanted_at;       /* when it will */
+    int64_t trim_due;        /* when what they hold is looked at; 0: never */
     int64_t wake_due;        /* when a waking checkpoint is given up */
     int64_t look_due;        /* when it is looked at next */
     kernel_pulse pulse;      /* how it was at the last look */
@@ -130,8 +131,10 @@ int64_t kernel_tick_checkpoints(kernel_router *r);
 int64_t kernel_tick_interrupt(kernel_router *r);
 /* The answer to that. */
 void kernel_take_checkpoint(kernel_router *r, kernel_news *n);
-/* Drops checkpoints that hold too much memory. */
+/* Drops checkpoints that hold too much memory, now, or (what is left until then
+ * as of the ticks above) when it is time to look again. */
 void kernel_trim_checkpoints(kernel_router *r);
+int64_t kernel_tick_trim(kernel_router *r);
 /* Goes back to the checkpoint that is the newest in the list. */
 void kernel_go_back(kernel_router *r);
 

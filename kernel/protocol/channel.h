@@ -31,17 +31,18 @@ void jp_channels_close(jp_channels *c);
 void *jp_socket_bind(void *context, const jp_connection *connection,
                      jp_channel channel, const char *inner, jp_error *err);
 
-/* One thing to wait for: a socket, or (socket NULL) a file descriptor; -1 is
- * left out. */
+/* One thing to wait for: a socket's messages, or (socket NULL) a file
+ * descriptor; -1 is left out. */
 typedef struct jp_poll_item {
     void *socket;
     int fd;
-    bool write;      /* wait for room instead of for data */
+    bool write;      /* of a descriptor: wait for room instead of for data */
     bool ready;      /* set by jp_poll */
 } jp_poll_item;
 
 enum { JP_POLL_MAX = 16 };
-/* Waits until something is ready or the time is over (ms; -1: no limit). */
+/* Waits until something is ready or the time is over (ms; -1: no limit). At
+ * most JP_POLL_MAX items. */
 void jp_poll(jp_poll_item *items, int n, int64_t timeout);
 
 typedef enum jp_upstream {
