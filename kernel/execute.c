@@ -15,7 +15,7 @@
 
 /* COPIES: of a large cell, as it is on its way to the history, the clients and
  * the compute process. */
-enum { HEED_MS = 2000, LARGE = 1 << 20, COPIES = 16 };
+enum { HEED_MS = 2000, SAVE_MS = 5, LARGE = 1 << 20, COPIES = 16 };
 
 /* --- requests ------------------------------------------------------------- */
 
@@ -55,6 +55,31 @@ static void abort_waiting(kernel_router *r)
     }
 }
 
+/* --- the history file ----------------------------------------------------- */
+
+static void save_history(kernel_router *r)
+{
+    r->save_due = 0;
+    kernel_history_save(r->history);
+}
+
+/* Of a cell that takes longer the line is in the file before it ends. */
+static void save_soon(kernel_router *r)
+{
+    r->save_due = kernel_now() + SAVE_MS;
+}
+
+int64_t kernel_tick_history(kernel_router *r)
+{
+    int64_t left = r->save_due - kernel_now();
+    if (r->save_due && left <= 0) {
+        save_history(r);
+    }
+    return r->save_due ? left : -1;
+}
+
+/* --- cells ---------------------------------------------------------------- */
+
 /* Closes a cell with its reply (stolen). */
 void kernel_end_cell(kernel_router *r, kernel_request *q, json_t *reply)
 {
@@ -72,7 +97,10 @@ void kernel_end_cell(kernel_router *r, kernel_request *q, json_t *reply)
     r->running = NULL;
     r->abort_waiting = false;
     r->asking = 0;
-    kernel_status(r, q, "idle");   /* what a client that runs cells waits for */
+    /* What a client waits for goes first; but what has got its reply is never
+     * lost from the history. */
+    kernel_status(r, q, "idle");
+    save_history(r);
     kernel_reply(r, q, reply);
     kernel_request_free(q);
     if (abort) {
@@ -161,6 +189,7 @@ static void note_start(kernel_router *r, kernel_request *q)
         r->counter = q->number;
         kernel_history_add(r->history, q->number, json_string_value(code),
                            json_string_length(code));
+        save_soon(r);
     }
     kernel_say_notices(r, q);
 }
@@ -181,14 +210,15 @@ static void start_cell(kernel_router *r, kernel_request *q)
         fail_for_memory(r, q, size);
         return;
     }
-    if (kernel_is_front_magic(text)) {
-        note_start(r, q);
-        kernel_run_front_magic(r, q, text);
-        return;
+    bool ours = kernel_is_front_magic(text);
+    if (!ours) {
+        kernel_hand_over(r, q);
     }
-    kernel_hand_over(r, q);
     if (r->running == q) {   /* or there was no memory for it */
         note_start(r, q);
+        if (ours) {
+            kernel_run_front_magic(r, q, text);
+        }
     }
     if (size > LARGE) {
         jp_memory_set_aside(0);

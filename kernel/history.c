@@ -30,6 +30,8 @@ struct kernel_history {
     char *problem;
     bool opened, on_disk;
     int session;
+    char *waiting;          /* lines to be written */
+    size_t waiting_size;
     entry *entries;
     size_t count, capacity;
 };
@@ -130,23 +132,42 @@ static bool append(const char *path, const char *data, size_t size)
     return ok;
 }
 
-/* Steals `record`; locks unless the caller has. */
-static void write_record(kernel_history *h, json_t *record, bool locked)
+/* Steals `record`. */
+static void keep(kernel_history *h, json_t *record)
 {
     char *text = json_dumps(record, JSON_COMPACT);
     json_decref(record);
-    if (text && h->on_disk) {
-        int fd = locked ? -1 : lock(h);
-        size_t n = strlen(text);
-        text[n] = '\n';   /* in place of the NUL: one write, no copy */
-        if (h->on_disk && !append(h->file, text, n + 1)) {
-            give_up(h, h->file);
-        }
+    size_t n = text && h->on_disk ? strlen(text) : 0;
+    char *room = n ? jp_grow(h->waiting, h->waiting_size + n + 1) : NULL;
+    if (room) {
+        h->waiting = room;
+        text[n] = '\n';   /* in place of the NUL */
+        memcpy(h->waiting + h->waiting_size, text, n + 1);
+        h->waiting_size += n + 1;
+    }
+    free(text);
+}
+
+/* The lock is held, if it is to be had. */
+static void write_waiting(kernel_history *h)
+{
+    if (h->on_disk && !append(h->file, h->waiting, h->waiting_size)) {
+        give_up(h, h->file);
+    }
+    free(h->waiting);
+    h->waiting = NULL;
+    h->waiting_size = 0;
+}
+
+void kernel_history_save(kernel_history *h)
+{
+    if (h->waiting_size) {
+        int fd = lock(h);
+        write_waiting(h);
         if (fd >= 0) {
             close(fd);
         }
     }
-    free(text);
 }
 
 static void add_entry(kernel_history *h, int session, int line, char *in)
@@ -266,7 +287,8 @@ static void open_once(kernel_history *h)
     int fd = h->on_disk ? lock(h) : -1;
     load(h);
     h->session++;
-    write_record(h, json_pack("{si}", "session", h->session), true);
+    keep(h, json_pack("{si}", "session", h->session));
+    write_waiting(h);   /* before another kernel takes the same number */
     if (fd >= 0) {
         close(fd);
     }
@@ -277,6 +299,7 @@ void kernel_history_free(kernel_history *h)
     if (!h) {
         return;
     }
+    kernel_history_save(h);
     for (size_t i = 0; i < h->count; i++) {
         free(h->entries[i].in);
         free(h->entries[i].out);
@@ -302,9 +325,8 @@ void kernel_history_add(kernel_history *h, int line, const char *code,
     memcpy(copy, code, size);
     copy[size] = '\0';
     add_entry(h, h->session, line, copy);
-    write_record(h, json_pack("{si si so}", "session", h->session, "line",
-                              line, "in", kernel_json_text(code, size)),
-                 false);
+    keep(h, json_pack("{si si so}", "session", h->session, "line", line, "in",
+                      kernel_json_text(code, size)));
 }
 
 void kernel_history_result(kernel_history *h, const char *text)
@@ -318,10 +340,8 @@ void kernel_history_result(kernel_history *h, const char *text)
         return;   /* the history of a result that nobody could read again */
     }
     set_result(h, h->session, line, strcpy(copy, text));
-    write_record(h, json_pack("{si si so}", "session", h->session, "line",
-                              line, "out", kernel_json_text(text,
-                                                            strlen(text))),
-                 false);
+    keep(h, json_pack("{si si so}", "session", h->session, "line", line, "out",
+                      kernel_json_text(text, strlen(text))));
 }
 
 char *kernel_history_problem(kernel_history *h)

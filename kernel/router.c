@@ -261,6 +261,7 @@ static int64_t watch(kernel_router *r, jp_poll_item items[ITEMS])
     int64_t tick = sooner(kernel_tick_checkpoints(r),
                           kernel_tick_trim(r));
     tick = sooner(tick, kernel_tick_interrupt(r));
+    tick = sooner(tick, kernel_tick_history(r));
     return sooner(tick, kernel_iopub_watch(r->io, items + OWN_ITEMS));
 }
 

@@ -56,6 +56,7 @@ typedef struct kernel_router {
     kernel_checkpoints checkpoints;
     bool wanted, making;     /* one will be, has been asked for */
     int64_t wanted_at;       /* when it will */
+    int64_t save_due;        /* when history is written to its file, or 0 */
     int64_t trim_due;        /* when what they hold is looked at; 0: never */
     int64_t wake_due;        /* when a waking checkpoint is given up */
     int64_t look_due;        /* when it is looked at next */
@@ -129,6 +130,7 @@ void kernel_ask_checkpoint(kernel_router *r);
 /* What is due now; how long until the next time, in ms, -1: no time. */
 int64_t kernel_tick_checkpoints(kernel_router *r);
 int64_t kernel_tick_interrupt(kernel_router *r);
+int64_t kernel_tick_history(kernel_router *r);
 /* The answer to that. */
 void kernel_take_checkpoint(kernel_router *r, kernel_news *n);
 /* Drops checkpoints that hold too much memory, now, or (what is left until then

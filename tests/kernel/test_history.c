@@ -66,6 +66,7 @@ CASE(the_next_session_remembers_the_last)
     kernel_history *first = kernel_history_new(scratch());
     add(first, 1, "old \xe2\x98\x83");
     kernel_history_result(first, "out");
+    kernel_history_save(first);
     kernel_history *second = kernel_history_new(scratch());
     add(second, 1, "new");
     CHECK_TEXT(answer(second, "{\"hist_access_type\":\"tail\",\"n\":9}"),
@@ -125,6 +126,7 @@ CASE(a_line_cut_by_another_kernel_costs_no_line_of_ours)
     snprintf(path, sizeof path, "%s/history.jsonl", scratch());
     kernel_history *h = kernel_history_new(scratch());
     add(h, 1, "before");
+    kernel_history_save(h);
     FILE *f = fopen(path, "a");   /* killed while it wrote */
     fputs("{\"session\":9,\"line\":1,\"in\":\"cu", f);
     fclose(f);

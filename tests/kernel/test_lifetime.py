@@ -12,7 +12,7 @@ import sys
 import time
 
 import pytest
-from client import TIMEOUT, Kernel, text, types, wait_gone
+from client import TIMEOUT, Kernel, family, text, types, wait_gone
 from dialect import KERNEL, cell
 
 
@@ -210,3 +210,24 @@ def test_the_heart_beats_while_a_cell_runs(kernel):
         assert heart.poll(1000 * TIMEOUT) and heart.recv() == b"\x00any bytes\xff"
     kernel.km.interrupt_kernel()
     kernel.reply(msg_id)
+
+
+def sleeps(pid):
+    """How often each thread of the process and of those below it went to sleep."""
+    found = {}
+    for one in [pid, *family(pid)]:
+        for status in pathlib.Path(f"/proc/{one}/task").glob("*/status"):
+            line = next(x for x in status.read_text().splitlines() if x.startswith("voluntary"))
+            found[status] = int(line.split()[1])
+    return found
+
+
+def test_an_idle_kernel_wakes_no_thread(fresh):
+    fresh.run(cell("set", "a", 1))
+    fresh.run(cell("hello"))
+    fresh.kc.stop_channels()        # its heartbeat
+    before, deadline = None, time.time() + TIMEOUT
+    while (now := sleeps(fresh.pid)) != before:
+        assert time.time() < deadline, (before, now)
+        before = now
+        time.sleep(2)
