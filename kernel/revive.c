@@ -15,20 +15,18 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A new checkpoint waits for QUIET_MS without a cell. A waking one is looked at
- * every LOOK_MS: one that has slept from one look to the next is given up for
- * an older one; one that still wants to work, on a machine that has other
- * things to do, has WAKE_MS. What checkpoints hold is looked at every TRIM_MS
- * while it can grow. */
-enum { START_ATTEMPTS = 3, RECORD_LINES = 12, QUIET_MS = 2, LOOK_MS = 150,
-       WAKE_MS = 3000, TRIM_MS = 1000 };
+/* A waking checkpoint is looked at every LOOK_MS: one that has slept from one
+ * look to the next is given up for an older one; one that still wants to work,
+ * on a machine that has other things to do, has WAKE_MS. What checkpoints hold
+ * is looked at every TRIM_MS while it can grow. */
+enum { START_ATTEMPTS = 3, RECORD_LINES = 12, LOOK_MS = 150, WAKE_MS = 3000,
+       TRIM_MS = 1000 };
 
 /* --- checkpoints ---------------------------------------------------------- */
 
 void kernel_keep_checkpoint(kernel_router *r)
 {
     r->wanted = !r->checkpoints.off;
-    r->wanted_at = kernel_now() + QUIET_MS;
 }
 
 void kernel_ask_checkpoint(kernel_router *r)
@@ -61,20 +59,15 @@ static void look_at_waking(kernel_router *r, int64_t now)
 
 int64_t kernel_tick_checkpoints(kernel_router *r)
 {
-    int64_t now = kernel_now(), left = -1;
-    if (r->waking && !r->dying) {
-        look_at_waking(r, now);
-    }
-    if (r->wanted && !r->running && now >= r->wanted_at) {
+    int64_t now = kernel_now();
+    if (r->wanted && !r->running) {
         kernel_ask_checkpoint(r);
     }
-    if (r->wanted && !r->running) {
-        left = r->wanted_at - now;
+    if (!r->waking || r->dying) {
+        return -1;
     }
-    if (r->waking && !r->dying && (left < 0 || left > r->look_due - now)) {
-        left = r->look_due - now;
-    }
-    return left;
+    look_at_waking(r, now);
+    return r->look_due - now;
 }
 
 static void set_notice(kernel_router *r, char *text)

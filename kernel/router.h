@@ -55,7 +55,6 @@ typedef struct kernel_router {
     char *cause, *record;    /* of the last death */
     kernel_checkpoints checkpoints;
     bool wanted, making;     /* one will be, has been asked for */
-    int64_t wanted_at;       /* when it will */
     int64_t save_due;        /* when history is written to its file, or 0 */
     int64_t trim_due;        /* when what they hold is looked at; 0: never */
     int64_t wake_due;        /* when a waking checkpoint is given up */
@@ -122,8 +121,8 @@ void kernel_start_compute(kernel_router *r);
 bool kernel_have_child(kernel_router *r, jp_error *err);
 /* The session of the new process stands. */
 void kernel_child_stands(kernel_router *r);
-/* A checkpoint of the session as it is between two cells is to be made: before
- * the next cell begins, but not while the last one's end is being told. */
+/* A checkpoint of the session as it is between two cells is to be made: once the
+ * last one's end has been told, while the client takes that in. */
 void kernel_keep_checkpoint(kernel_router *r);
 /* Asks for the one that is wanted, if any. */
 void kernel_ask_checkpoint(kernel_router *r);
