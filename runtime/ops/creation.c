@@ -2,6 +2,7 @@
  * Ops that make tensors from numbers: zeros, full, arange, eye, one_hot, ...
  */
 #include "runtime/base/pool.h"
+#include "runtime/ops/cpu/isa.h"
 #include "runtime/ops/cpu/move.h"
 #include "runtime/ops/op.h"
 
@@ -251,29 +252,38 @@ static int64_t counted(const counting *g, int64_t i)
     return (int64_t)((uint64_t)g->istart + (uint64_t)i * (uint64_t)g->istep);
 }
 
+/* n values start + i * step from i = `first` on, as a floating dtype. */
+static void store_steps(rt_dtype dtype, char *out, double start, double step,
+                        int64_t first, int64_t n)
+{
+    const rt__convert_table *convert = RT_ISA_TABLE(convert);
+    int64_t size = (int64_t)rt_dtype_size(dtype);
+    double room[512];
+    for (int64_t i = 0; i < n; i += 512) {
+        int m = n - i < 512 ? (int)(n - i) : 512;
+        convert->count_floats(room, start, step, first + i, m);
+        convert->fn[RT_FLOAT64][dtype](out + i * size, size,
+                                       (const char *)room, 8, m);
+    }
+}
+
 static void count_range(void *ctx, int64_t begin, int64_t end)
 {
     const counting *g = ctx;
     rt_dtype dtype = g->t->dtype;
     if (dtype == RT_INT64 && !g->floats) {
-        int64_t *out = (int64_t *)g->t->data;
-        for (int64_t i = begin; i < end; i++) {
-            out[i] = counted(g, i);
-        }
-        return;
-    }
-    if (dtype == RT_FLOAT32) {
-        float *out = (float *)g->t->data;
-        for (int64_t i = begin; i < end; i++) {
-            out[i] = (float)(g->start + (double)i * g->step);
-        }
+        RT_ISA_TABLE(convert)->count_ints(
+            (int64_t *)(void *)g->t->data + begin, counted(g, begin), g->istep,
+            end - begin);
         return;
     }
     char *p = g->t->data + (size_t)begin * rt_dtype_size(dtype);
+    if (rt_dtype_is_floating(dtype)) {
+        store_steps(dtype, p, g->start, g->step, begin, end - begin);
+        return;
+    }
     for (int64_t i = begin; i < end; i++, p += rt_dtype_size(dtype)) {
-        if (rt_dtype_is_floating(dtype)) {
-            rt__store_float(dtype, p, g->start + (double)i * g->step);
-        } else if (g->floats) {
+        if (g->floats) {
             rt__store_int(dtype, p, rt__whole(g->start + (double)i * g->step));
         } else {
             rt__store_int(dtype, p, counted(g, i));
@@ -326,17 +336,57 @@ RT_KERNEL(arange_start)
     return range(c, 3, c->a[0], c->a[1], c->a[2]);
 }
 
-/* Steps from both ends, so that the last value is `end` exactly. */
-static double spaced(double start, double end, int64_t n, int64_t i)
+/* `n` values from `start` to `end`, or powers of `base` with these exponents. */
+typedef struct spacing {
+    rt_tensor *t;
+    double start, end, step, base;
+    bool powers;
+} spacing;
+
+static double spaced(const spacing *g, int64_t i)
 {
-    double step = n > 1 ? (end - start) / (double)(n - 1) : 0;
-    return i < n / 2 || n == 1 ? start + step * (double)i
-                               : end - step * (double)(n - 1 - i);
+    int64_t n = g->t->numel;
+    double v = i < n / 2 || n == 1 ? g->start + g->step * (double)i
+                                   : g->end - g->step * (double)(n - 1 - i);
+    return g->powers ? pow(g->base, v) : v;
+}
+
+static void space_one_by_one(const spacing *g, int64_t begin, int64_t end)
+{
+    rt_dtype dtype = (rt_dtype)g->t->dtype;
+    char *p = g->t->data + (size_t)begin * rt_dtype_size(dtype);
+    for (int64_t i = begin; i < end; i++, p += rt_dtype_size(dtype)) {
+        if (rt_dtype_is_floating(dtype)) {
+            rt__store_float(dtype, p, spaced(g, i));
+        } else {
+            rt__store_int(dtype, p, rt__whole(spaced(g, i)));
+        }
+    }
+}
+
+/* Steps from both ends, so that the last value is `end` exactly. */
+static void space_range(void *ctx, int64_t begin, int64_t end)
+{
+    const spacing *g = ctx;
+    rt_dtype dtype = (rt_dtype)g->t->dtype;
+    int64_t n = g->t->numel, middle = n == 1 ? 1 : n / 2;
+    int64_t turn = middle < begin ? begin : middle < end ? middle : end;
+    char *out = g->t->data;
+    if (g->powers || !rt_dtype_is_floating(dtype)) {
+        space_one_by_one(g, begin, end);
+        return;
+    }
+    size_t size = rt_dtype_size(dtype);
+    store_steps(dtype, out + (size_t)begin * size, g->start, g->step, begin,
+                turn - begin);
+    store_steps(dtype, out + (size_t)turn * size, g->end, g->step,
+                turn - (n - 1), end - turn);
 }
 
 static rt_status spaced_values(rt__call *c, int first, bool powers, double base)
 {
-    double start = rt__arg_float(c, 0), end = rt__arg_float(c, 1);
+    spacing g = {.start = rt__arg_float(c, 0), .end = rt__arg_float(c, 1),
+                 .base = base, .powers = powers};
     int64_t n = rt__arg_int(c, 2);
     options o;
     rt_status s = read_options(&o, c, first, rt_default_dtype());
@@ -352,18 +402,11 @@ static rt_status spaced_values(rt__call *c, int first, bool powers, double base)
     if (s != RT_OK) {
         return s;
     }
-    char *p = c->r[0].t->data;
-    for (int64_t i = 0; i < n && !rt__stops_at(i);
-         i++, p += rt_dtype_size(o.dtype)) {
-        double v = spaced(start, end, n, i);
-        v = powers ? pow(base, v) : v;
-        if (rt_dtype_is_floating(o.dtype)) {
-            rt__store_float(o.dtype, p, v);
-        } else {
-            rt__store_int(o.dtype, p, rt__whole(v));
-        }
-    }
-    return RT_OK;
+    g.t = c->r[0].t;
+    g.step = n > 1 ? (g.end - g.start) / (double)(n - 1) : 0;
+    return rt__parallel(n, 16384, space_range, &g)
+               ? RT_OK
+               : rt__interrupted(c->name, c->err);
 }
 
 RT_KERNEL(linspace)

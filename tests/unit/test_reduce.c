@@ -63,6 +63,81 @@ CASE(any_set_of_dimensions_of_any_layout_reduces)
     rt_release(x);
 }
 
+/* Dimensions 0 and 2 of [3][5][length] by one and by three threads. */
+static void check_apart(rt_op_id id, rt_dtype dtype, int64_t length,
+                        double (*join)(double, double))
+{
+    rt_tensor *x = noise(dtype, SHAPE(3, 5, length), 29), *s[2];
+    for (int k = 0; k < 2; k++) {
+        rt_set_num_threads(1 + 2 * k);
+        s[k] = call_one(__FILE__, __LINE__, id, 2, T(x), INTS(0, 2));
+    }
+    CHECK(memcmp(s[0]->data, s[1]->data,
+                 (size_t)s[0]->numel * rt_dtype_size(dtype)) == 0);
+    for (int64_t c = 0; c < 5; c++) {
+        double want = at(x, c * length);
+        for (int64_t i = 1; i < 3 * length; i++) {
+            want = join(want, at(x, (i / length * 5 + c) * length + i % length));
+        }
+        CHECK_NEAR(at(s[0], c), want, 1e-6 * sqrt((double)length) + 1e-6);
+    }
+    rt_set_num_threads(0);
+    DROP(x, s[0], s[1]);
+}
+
+static double add_two(double a, double b)
+{
+    return a + b;
+}
+
+static double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+CASE(dimensions_that_are_not_neighbours_reduce_where_they_are)
+{
+    static const int64_t lengths[] = {1, 31, 32, 100, 1025, 20000};
+    FOR_BOTH(simd) {
+        for (int i = 0; i < 6; i++) {
+            check_apart(RT_OP_sum, RT_FLOAT32, lengths[i], add_two);
+            check_apart(RT_OP_sum, RT_FLOAT64, lengths[i], add_two);
+            check_apart(RT_OP_amax, RT_FLOAT32, lengths[i], larger);
+        }
+    }
+    rt_set_simd_enabled(true);
+    rt_tensor *x = counting(RT_INT64, SHAPE(2, 2, 2, 40));
+    rt_tensor *s = CALL(sum, 2, T(x), INTS(0, 1, 3));
+    rt_tensor *two = CALL(sum, 2, T(x), INTS(1, 3));
+    rt_tensor *m = CALL(any, 2, T(x), INTS(0, 3));
+    CHECK_TENSOR(s, RT_INT64, SHAPE(2), VALUES(22320, 28720));
+    CHECK_TENSOR(two, RT_INT64, SHAPE(2, 2), VALUES(4760, 7960, 17560, 20760));
+    CHECK_TENSOR(m, RT_BOOL, SHAPE(2, 2), VALUES(1, 1, 1, 1));
+    DROP(x, s, two, m);
+}
+
+CASE(products_of_any_length_are_exact_in_float64)
+{
+    FOR_BOTH(simd) {
+        for (int64_t n = 1; n < 140; n++) {
+            rt_tensor *x = noise(RT_FLOAT32, SHAPE(2, n), 31);
+            rt_tensor *d = CALL(to, 2, T(x), RT_V_DTYPE(RT_FLOAT64));
+            rt_tensor *p = CALL(prod, 2, T(x), RT_V_INT(1));
+            rt_tensor *q = CALL(prod, 2, T(d), RT_V_INT(1));
+            for (int r = 0; r < 2; r++) {
+                double want = 1;
+                for (int64_t i = 0; i < n; i++) {
+                    want *= at(x, r * n + i);
+                }
+                CHECK_NEAR(at(p, r), want, fabs(want) * 1e-7 + 1e-44);
+                CHECK_NEAR(at(q, r), want, fabs(want) * 1e-13);
+            }
+            DROP(x, d, p, q);
+        }
+    }
+    rt_set_simd_enabled(true);
+}
+
 CASE(integers_and_bools_add_up_in_64_bits)
 {
     rt_tensor *big = tensor(RT_INT32, SHAPE(3), VALUES(2000000000));

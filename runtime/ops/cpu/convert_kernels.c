@@ -185,6 +185,23 @@ static void stream(char *out, const char *in, int64_t bytes)
     memcpy(out, in, (size_t)bytes);
 }
 
+static void count_floats(double *out, double start, double step, int64_t first,
+                         int n)
+{
+    const double from = (double)first;
+    for (int i = 0; i < n; i++) {
+        out[i] = start + (from + (double)i) * step;
+    }
+}
+
+static void count_ints(int64_t *out, int64_t start, int64_t step, int64_t n)
+{
+    uint64_t v = (uint64_t)start;
+    for (int64_t i = 0; i < n; i++) {
+        out[i] = (int64_t)(v + (uint64_t)i * (uint64_t)step);
+    }
+}
+
 #define ROW(s)                                                                 \
     {                                                                          \
         [RT_BOOL] = s##_bool, [RT_UINT8] = s##_u8, [RT_INT32] = s##_i32,       \
@@ -202,4 +219,6 @@ const rt__convert_table RT_ISA_NAME(convert) = {
     },
     .transpose = transpose,
     .stream = stream,
+    .count_floats = count_floats,
+    .count_ints = count_ints,
 };

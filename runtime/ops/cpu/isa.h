@@ -63,6 +63,11 @@ typedef struct rt__convert_table {
     /* Copies past the caches, to memory that nobody reads soon. A fence has to
      * follow before anybody else does: rt__stream_end. */
     void (*stream)(char *out, const char *in, int64_t bytes);
+    /* out[i] = start + (first + i) * step; n is at most 2^31 - 1. */
+    void (*count_floats)(double *out, double start, double step, int64_t first,
+                         int n);
+    /* out[i] = start + i * step, modulo 2^64. */
+    void (*count_ints)(int64_t *out, int64_t start, int64_t step, int64_t n);
 } rt__convert_table;
 RT_ISA_FAMILY(rt__convert_table, convert);
 

@@ -43,6 +43,7 @@ libruntime_la_SOURCES += \
 	%D%/elementwise.def \
 	%D%/isa.h %D%/vec.h %D%/vec_half.h %D%/vec_trig.h \
 	%D%/wide.h %D%/wide_math.h %D%/wide_rows.h \
+	%D%/median.c \
 	%D%/reduce.c %D%/reduce.h \
 	%D%/softmax.c
 libruntime_la_SOURCES += %D%/fused.c

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define BLOCK 16384      /* elements of a row that one task reduces */
+#define LEAST_FOLDED 32  /* elements of a row of several to a result */
 
 static bool is_half(rt_dtype d)
 {
@@ -105,11 +106,14 @@ rt_status rt__rows_of(rt__rows *rows, const char *name, rt_tensor *t,
 
 typedef struct pass {
     rt__rows rows;
+    rt_tensor *folded;     /* NULL, or a tensor whose last dimensions are what
+                              a row is: see fold_rows */
+    rt__axes axes;
     rt__row_reduction kind;
     double m;
     int64_t blocks;        /* of a row */
     rt__sum *sums;         /* [outer][blocks] */
-    bool stopped;
+    int64_t whole;         /* elements that make one of its results */
 } pass;
 
 static void run_blocks(void *ctx, int64_t begin, int64_t end)
@@ -167,6 +171,61 @@ static void join(const pass *p, rt__sum *into, const rt__sum *next)
     }
 }
 
+/* Dense tensors reduced over dimensions that are not neighbours, but over the
+ * last: these make rows, found where they are, and fold_rows joins what comes
+ * of them. False when copying is better. */
+static bool rows_to_fold(pass *p, rt_tensor *t, rt_dtype dtype)
+{
+    const bool *reduced = p->axes.reduced;
+    int64_t size[3], length = 1, all = 1;
+    if (t->dtype != dtype || is_half(dtype) || t->numel == 0 ||
+        !(t->flags & RT_F_CONTIGUOUS) || split(t, reduced, size)) {
+        return false;
+    }
+    for (int d = t->ndim - 1; d >= 0 && (reduced[d] || t->shape[d] == 1); d--) {
+        length *= t->shape[d];
+    }
+    if (length < LEAST_FOLDED) {
+        return false;
+    }
+    for (int d = 0; d < t->ndim; d++) {
+        all *= reduced[d] ? t->shape[d] : 1;
+    }
+    p->rows = (rt__rows){rt_retain(t), dtype, t->data, t->numel / length,
+                         length, 1};
+    p->folded = t;
+    p->whole = all;
+    return true;
+}
+
+/* Joins the rows whose reduced dimensions differ, in order: sums[k] is read
+ * before it is written, for a result never comes after its rows. */
+static void fold_rows(pass *p)
+{
+    const rt_tensor *t = p->folded;
+    int64_t results = t->numel / p->whole;
+    for (int64_t i = 0; i < p->rows.outer; i++) {
+        int64_t at = i * p->rows.length, step = 1, k = 0, again = 0;
+        for (int d = t->ndim - 1; d >= 0; d--) {
+            int64_t place = at % t->shape[d];
+            at /= t->shape[d];
+            if (p->axes.reduced[d]) {
+                again += place;
+            } else {
+                k += place * step;
+                step *= t->shape[d];
+            }
+        }
+        if (again) {
+            join(p, &p->sums[k], &p->sums[i]);
+        } else {
+            p->sums[k] = p->sums[i];
+        }
+    }
+    p->rows.outer = results;
+    p->rows.length = p->whole;
+}
+
 /* Reduces all rows into p->sums[0..outer); frees nothing. */
 static rt_status run_pass(pass *p, const char *name, rt_error *err)
 {
@@ -192,6 +251,9 @@ static rt_status run_pass(pass *p, const char *name, rt_error *err)
             join(p, &s, &p->sums[i * p->blocks + b]);
         }
         p->sums[i] = s;
+    }
+    if (p->folded) {
+        fold_rows(p);
     }
     return RT_OK;
 }
@@ -226,12 +288,13 @@ static void store(rt__call *c, int k, const pass *p,
 
 static rt_status start(rt__call *c, pass *p, rt_dtype dtype)
 {
-    rt__axes axes;
     *p = (pass){.kind = RT_RED_COUNT};
-    rt_status s = rt__axes_of(c, &axes);
-    return s == RT_OK ? rt__rows_of(&p->rows, c->name, c->a[0].t, axes.reduced,
-                                    dtype, false, c->err)
-                      : s;
+    rt_status s = rt__axes_of(c, &p->axes);
+    if (s != RT_OK || rows_to_fold(p, c->a[0].t, dtype)) {
+        return s;
+    }
+    return rt__rows_of(&p->rows, c->name, c->a[0].t, p->axes.reduced, dtype,
+                       false, c->err);
 }
 
 static rt_status reduce(rt__call *c, rt__row_reduction kind, rt_dtype dtype,
@@ -696,79 +759,4 @@ RT_KERNEL(logsumexp)
 {
     row_job j = {.row = log_sum_exp};
     return by_rows(c, &j);
-}
-
-/* --- median -------------------------------------------------------------- */
-
-/* Brings the k-th smallest of v[0..n) to v[k] (Hoare 1961), around the middle
- * of three. Left unfinished by an interrupt. */
-#define SELECT(name, type)                                                     \
-    static void name(type *v, int64_t n, int64_t k)                            \
-    {                                                                          \
-        int64_t low = 0, high = n - 1;                                         \
-        while (low < high) {                                                   \
-            type a = v[low], b = v[low + (high - low) / 2], c = v[high];       \
-            type x = a < b ? (b < c ? b : a < c ? c : a)                       \
-                           : (a < c ? a : b < c ? c : b);                      \
-            int64_t i = low, j = high;                                         \
-            while (i <= j) {                                                   \
-                for (; v[i] < x; i++) {                                        \
-                    if (rt__stops_at(i)) {                                     \
-                        return;                                                \
-                    }                                                          \
-                }                                                              \
-                for (; x < v[j]; j--) {                                        \
-                    if (rt__stops_at(j)) {                                     \
-                        return;                                                \
-                    }                                                          \
-                }                                                              \
-                if (i <= j) {                                                  \
-                    type swap = v[i];                                          \
-                    v[i++] = v[j];                                             \
-                    v[j--] = swap;                                             \
-                }                                                              \
-            }                                                                  \
-            low = k > j ? i : low;                                             \
-            high = k < i ? j : high;                                           \
-            if (k > j && k < i) {                                              \
-                return;                                                        \
-            }                                                                  \
-        }                                                                      \
-    }
-SELECT(select_double, double)
-SELECT(select_integer, int64_t)
-
-RT_KERNEL(median)
-{
-    rt_tensor *self = c->a[0].t, *all;
-    bool floats = rt_dtype_is_floating((rt_dtype)self->dtype);
-    rt_status s = rt_tensor_new(&all, floats ? RT_FLOAT64 : RT_INT64,
-                                self->ndim, self->shape, c->err);
-    if (s != RT_OK) {
-        return s;
-    }
-    s = rt__copy(c->name, all, self, c->err);
-    double *v = (double *)(void *)all->data;
-    int64_t at = -1, n = all->numel;
-    for (int64_t i = 0; s == RT_OK && floats && at < 0 && i < n; i++) {
-        at = isnan(v[i]) ? i : -1;
-    }
-    if (s == RT_OK && at < 0 && n > 0) {
-        at = (n - 1) / 2;
-        if (floats) {
-            select_double(v, n, at);
-        } else {
-            select_integer((int64_t *)(void *)v, n, at);
-        }
-    }
-    if (s == RT_OK) {
-        rt_dtype d = (rt_dtype)self->dtype;
-        if (floats) {
-            rt__store_float(d, c->r[0].t->data, n ? v[at] : NAN);
-        } else {
-            rt__store_int(d, c->r[0].t->data, ((int64_t *)v)[at]);
-        }
-    }
-    rt_release(all);
-    return s;
 }
