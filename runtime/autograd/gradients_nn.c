@@ -469,6 +469,7 @@ static bool pooled_up(const rt__like *grad, const rt_value *input,
         int64_t k = kernel->ints[kernel->count > 1 ? i : 0];
         int64_t s = stride->ints[stride->count > 1 ? i : 0];
         int64_t p = padding->ints[padding->count > 1 ? i : 0];
+        /* The op has checked them all. */
         if (grad->shape[grad->ndim - 2 + i] > (size + 2 * p - k) / s + 1) {
             return true;
         }
@@ -478,6 +479,7 @@ static bool pooled_up(const rt__like *grad, const rt_value *input,
 
 RULE(avg_pool2d_backward, D)
 {
-    bool up = pooled_up(LIKE(0), &c->a[1], &c->a[2], &c->a[3], &c->a[4]);
-    GIVE(0, F(avg_pool2d, T(G), c->a[2], c->a[3], c->a[4], B(up), c->a[5]));
+    rt_value stride = pool_stride(&c->a[3], &c->a[2]);
+    bool up = pooled_up(LIKE(0), &c->a[1], &c->a[2], &stride, &c->a[4]);
+    GIVE(0, F(avg_pool2d, T(G), c->a[2], stride, c->a[4], B(up), c->a[5]));
 }

@@ -6,15 +6,21 @@
 #include <stdio.h>
 #include <string.h>
 
+/* With room for bytes and strides, those of a shape with zeros too. */
+#define MOST_ELEMENTS (INT64_MAX / 16)
+
 int64_t rt__shape_numel(int ndim, const int64_t *shape)
 {
     int64_t n = 1;
+    bool none = false;
     for (int i = 0; i < ndim; i++) {
-        if (shape[i] < 0 || __builtin_mul_overflow(n, shape[i], &n)) {
+        if (shape[i] == 0) {
+            none = true;
+        } else if (shape[i] < 0 || __builtin_mul_overflow(n, shape[i], &n)) {
             return -1;
         }
     }
-    return n;
+    return n > MOST_ELEMENTS ? -1 : none ? 0 : n;
 }
 
 void rt__shape_strides(int ndim, const int64_t *shape, int64_t *strides)

@@ -324,8 +324,9 @@ void rt__tensor_lodge(rt_tensor *t, const rt_tensor *of)
     t->ndim = of->ndim;
     t->flags = RT_F_LODGED | (of->flags & (RT_F_CONTIGUOUS | RT_F_WRAPPED |
                                            RT_F_READONLY));
-    t->shape = t->dims;
-    t->strides = t->dims + of->ndim;
+    /* The block has room for the sizes there are, be they more than dims. */
+    t->shape = (int64_t *)((char *)t + offsetof(rt_tensor, dims));
+    t->strides = t->shape + of->ndim;
     for (int i = 0; i < of->ndim; i++) {
         t->shape[i] = of->shape[i];
         t->strides[i] = of->strides[i];

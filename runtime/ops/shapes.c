@@ -82,8 +82,9 @@ static rt_status fill_hole(rt__call *c, int64_t *sizes, int n, int64_t total)
     for (int i = 0; i < n; i++) {
         if (sizes[i] == -1 && hole < 0) {
             hole = i;
-        } else {
-            known *= sizes[i];
+        } else if (__builtin_mul_overflow(known, sizes[i], &known)) {
+            known = -1;         /* no tensor has so many */
+            break;
         }
     }
     if (hole >= 0 && known > 0 && total % known == 0) {
@@ -254,13 +255,14 @@ static rt_status cut_dim(int *dim, rt__call *c, int64_t arg)
 static rt_status split_by_lengths(rt__call *c, int dim)
 {
     int64_t total = 0, size = rt__arg(c, 0)->shape[dim];
-    bool negative = false;
+    bool wrong = false;
     char text[96];
-    for (int i = 0; i < c->a[1].count; i++) {
-        total += c->a[1].ints[i];
-        negative = negative || c->a[1].ints[i] < 0;
+    for (int i = 0; i < c->a[1].count && !wrong; i++) {
+        int64_t length = c->a[1].ints[i];
+        wrong = length < 0 || length > size - total;
+        total += wrong ? 0 : length;
     }
-    if (total != size || negative) {
+    if (total != size || wrong) {
         rt__shape_format(text, sizeof text, c->a[1].count, c->a[1].ints);
         return rt_fail(c->err, RT_E_ARGUMENT,
                        "split: lengths %s do not add up to %lld, the size of "
@@ -304,7 +306,7 @@ RT_KERNEL(chunk)
                        (long long)n);
     }
     int64_t size = rt__arg(c, 0)->shape[dim];
-    int64_t length = (size + n - 1) / n;
+    int64_t length = size / n + (size % n != 0);
     return equal_pieces(c, dim, length > 0 ? length : 1);
 }
 
@@ -406,7 +408,12 @@ static rt_status tile_by(rt__call *c, const int64_t *repeats, int ndim)
         split[2 * d + 1] = size;
         full[2 * d] = repeats[d];
         full[2 * d + 1] = size;
-        last[d] = repeats[d] * size;
+        if (__builtin_mul_overflow(repeats[d], size, &last[d])) {
+            return rt_fail(c->err, RT_E_MEMORY,
+                           "%s: %lld times a size of %lld is more than memory "
+                           "can hold", c->name, (long long)repeats[d],
+                           (long long)size);
+        }
     }
     rt_status s = rt__op1(RT_OP_reshape, &wide, c->err, 2, c->a[0],
                           RT_V_INTS(split, 2 * ndim));

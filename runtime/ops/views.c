@@ -442,9 +442,10 @@ RT_INFER(diagonal)
     }
     shape[n] = len > 0 ? len : 0;
     strides[n++] = self->strides[a] + self->strides[b];
-    int64_t skip = k >= 0 ? k * self->strides[b] : -k * self->strides[a];
-    return make_view(c, n, shape, strides,
-                     self->offset + (len > 0 ? skip : 0));
+    int64_t skip = len <= 0 ? 0
+                   : k >= 0 ? k * self->strides[b]
+                            : -k * self->strides[a];
+    return make_view(c, n, shape, strides, self->offset + skip);
 }
 
 /* Whether [offset, furthest element] lies in the storage. */
@@ -513,7 +514,7 @@ RT_INFER(unfold)
     int64_t stride = self->ndim > 0 ? strides[dim] : 1;
     if (self->ndim > 0) {
         shape[dim] = (have - size) / step + 1;
-        strides[dim] = stride * step;
+        strides[dim] = shape[dim] > 1 ? stride * step : stride;
     }
     shape[self->ndim] = size;
     strides[self->ndim] = stride;

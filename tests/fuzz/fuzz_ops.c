@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_TENSORS = 3 * RT_MAX_ARGS };
+enum { MAX_TENSORS = 3 * RT_MAX_ARGS, MOST = 1 << 16 };
 #define MEMORY ((int64_t)16 << 20)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -445,7 +445,11 @@ static void compare(const call *c, const rt_tensor *a, const rt_tensor *b,
         memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof *a->shape) != 0) {
         wrong(c, what);
     }
-    for (int64_t i = 0; !c->wild && !uninitialised(c) && i < a->numel; i++) {
+    if (c->wild || uninitialised(c)) {
+        return;
+    }
+    /* Expanded views have more elements than anybody can wait for. */
+    for (int64_t i = 0; i < a->numel && i < MOST; i++) {
         if (!near(at(a, i), at(b, i), (rt_dtype)a->dtype)) {
             wrong(c, what);
         }
@@ -554,7 +558,7 @@ static void check_elementwise(const call *c)
         }
         const rt_tensor *r = c->results[0][0].t, *x = c->args[0][0].t;
         const rt_tensor *y = loops[k].two ? c->args[0][1].t : NULL;
-        for (int64_t i = 0; i < r->numel; i++) {
+        for (int64_t i = 0; i < r->numel && i < MOST; i++) {
             double want = y ? loops[k].two(spread(x, r, i), spread(y, r, i))
                             : loops[k].one(spread(x, r, i));
             if (!near(at(r, i), want, (rt_dtype)x->dtype)) {
@@ -632,6 +636,9 @@ static void check_gradients(call *c)
     }
     run_backward(c, 0);
     run_backward(c, 1);
+    if (c->status[0] == RT_E_MEMORY || c->status[1] == RT_E_MEMORY) {
+        return;
+    }
     if (c->status[0] != c->status[1]) {
         wrong(c, "backward depends on the layout");
     }
@@ -662,6 +669,9 @@ static void run(call *c)
         }
     }
     check_operands(c);
+    if (c->status[0] == RT_E_MEMORY || c->status[1] == RT_E_MEMORY) {
+        return;       /* of two equal calls the second may find less */
+    }
     if (c->status[0] != c->status[1] && !about_layout(c)) {
         wrong(c, "the status depends on the layout");
     }

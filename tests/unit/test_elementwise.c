@@ -499,6 +499,33 @@ CASE(a_transposing_copy_is_exact_for_every_element_size)
     }
 }
 
+CASE(integers_wrap_around)
+{
+    rt_tensor *x = tensor(RT_INT64, SHAPE(9), VALUES(1));
+    rt_tensor *one = tensor(RT_INT64, SHAPE(9), VALUES(1));
+    for (int i = 0; i < 9; i++) {
+        ((int64_t *)x->data)[i] = INT64_MAX;
+    }
+    rt_tensor *more = call("add", T(x), T(one));
+    CHECK(((int64_t *)more->data)[8] == INT64_MIN);
+    rt_tensor *r[] = {
+        call("neg", T(more), RT_UNSET), call("abs", T(more), RT_UNSET),
+        call("sub", T(more), T(one)), call("mul", T(x), T(x)),
+        call("square", T(x), RT_UNSET), call("pow", T(x), T(x)),
+        call("floor_divide", T(more), RT_V_INT(-1)),
+        call("sum", T(x), RT_UNSET), call("prod", T(x), RT_UNSET),
+        call("bitwise_left_shift", T(x), T(one))};
+    int64_t want[] = {INT64_MIN, INT64_MIN, INT64_MAX, 1, 1, INT64_MAX,
+                      INT64_MIN, INT64_MAX - 8, INT64_MAX, -2};
+    for (int i = 0; i < 10; i++) {
+        CHECK(((int64_t *)r[i]->data)[0] == want[i]);
+        rt_release(r[i]);
+    }
+    rt_release(x);
+    rt_release(one);
+    rt_release(more);
+}
+
 CASE(division_modes_agree_with_python)
 {
     static const double a[] = {7, -7, 7, -7}, b[] = {2, 2, -2, -2};

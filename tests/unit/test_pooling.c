@@ -123,6 +123,10 @@ CASE(windows_that_do_not_fit_are_refused)
     /* An empty list gave a stride of 0, and a division by it. */
     REFUSES(RT_E_ARGUMENT, "kernel_size must be one number or two, got none",
             max_pool2d, 2, T(x), RT_V_INTS(NULL, 0));
+    REFUSES(RT_E_ARGUMENT, "padding must be one number or two, got none",
+            avg_pool2d, 4, T(x), I(2), I(2), RT_V_INTS(NULL, 0));
+    REFUSES(RT_E_ARGUMENT, "dilation must be at most 2147483647", max_pool2d, 5,
+            T(x), I(2), I(2), I(0), I(INT64_MAX));
     REFUSES(RT_E_DTYPE, "int64", avg_pool2d, 2, T(i), I(2));
     DROP(x, m, i);
 }
@@ -189,6 +193,20 @@ CASE(max_pool_indices_changed_behind_its_back_are_refused)
     rt_value_release(&r[0]);
     rt_value_release(&r[1]);
     DROP(x, total);
+}
+
+/* The gradient read a stride from a list of none. */
+CASE(the_gradient_of_the_avg_pool_gradient_takes_the_default_stride)
+{
+    int64_t sizes[] = {1, 1, 4, 4};
+    rt_tensor *g = counting(RT_FLOAT64, SHAPE(1, 1, 2, 2)), *loss;
+    CHECK(rt_set_requires_grad(g, true, &err) == RT_OK);
+    rt_tensor *dx = CALL(avg_pool2d_backward, 6, T(g), RT_V_INTS(sizes, 4),
+                         I(2), RT_V_INTS(NULL, 0), I(0), RT_V_BOOL(true));
+    loss = CALL(sum, 1, T(dx));
+    CHECK(rt_backward(&loss, NULL, 1, false, false, &err) == RT_OK);
+    CHECK_TENSOR(rt_grad(g), RT_FLOAT64, SHAPE(1, 1, 2, 2), VALUES(1, 1, 1, 1));
+    DROP(g, dx, loss);
 }
 
 UNIT_MAIN

@@ -39,6 +39,9 @@ CASE(impossible_sizes_are_errors_not_crashes)
     CHECK_FAILS(rt_tensor_new(&t, RT_INT64, 2, negative, &err), err, RT_E_SHAPE);
     CHECK_HAS(err.message, "-1 in shape [2, -1]");
     CHECK_FAILS(rt_tensor_new(&t, RT_FLOAT64, 1, large, &err), err, RT_E_MEMORY);
+    /* No elements, but strides that no integer holds. */
+    int64_t none[] = {0, 1ll << 40, 1ll << 40};
+    CHECK_FAILS(rt_tensor_new(&t, RT_INT64, 3, none, &err), err, RT_E_MEMORY);
     CHECK(t == NULL);
 }
 

@@ -235,6 +235,33 @@ CASE(repeats)
     DROP(t, a, b, c, one);
 }
 
+/* Each of these once overflowed, which C leaves open. */
+CASE(numbers_at_the_ends_of_what_integers_hold_are_errors_or_clamped)
+{
+    const int64_t most = INT64_MAX, least = INT64_MIN;
+    rt_tensor *t = counting(RT_FLOAT32, SHAPE(3, 4));
+    REFUSES(RT_E_ARGUMENT, "do not add up", split, 3, T(t),
+            INTS(most, most, 6), I(1));
+    REFUSES(RT_E_MEMORY, "more than memory can hold", repeat, 2, T(t),
+            INTS(1, most));
+    REFUSES(RT_E_SHAPE, "do not multiply to 4", unflatten, 3, T(t), I(1),
+            INTS(-1, most, most));
+    rt_value r[RT_MAX_RESULTS];
+    CHECK_OK(call_all(r, RT_OP_chunk, 3, T(t), I(most), I(1)), err);
+    check_list(r, 4, (const int64_t[]){1, 1, 1, 1}, 1);
+    rt_tensor *upper = CALL(triu, 2, T(t), I(most));
+    rt_tensor *lower = CALL(tril, 2, T(t), I(least));
+    rt_tensor *all = CALL(triu, 2, T(t), I(least));
+    rt_tensor *none = CALL(diagonal, 2, T(t), I(least));
+    rt_tensor *window = CALL(unfold, 4, T(t), I(1), I(4), I(most));
+    CHECK_TENSOR(upper, RT_FLOAT32, SHAPE(3, 4), VALUES(0));
+    CHECK_TENSOR(lower, RT_FLOAT32, SHAPE(3, 4), VALUES(0));
+    CHECK_INT(((float *)all->data)[11], 11);
+    CHECK_INT(none->numel, 0);
+    CHECK_INT(window->numel, 12);
+    DROP(t, upper, lower, all, none, window);
+}
+
 CASE(diag_both_ways)
 {
     rt_tensor *v = tensor(RT_FLOAT32, SHAPE(2), VALUES(1, 2));

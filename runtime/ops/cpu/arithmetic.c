@@ -240,7 +240,8 @@ static rt_status add_scaled(rt__call *c, int a, int b, double sign)
                 : sign > 0       ? RT_EW_add
                                  : RT_EW_sub;
     rt__params p = {.f = {sign * rt__arg_float(c, 2)},
-                    .i = {(int64_t)sign * rt__arg_int(c, 2)}};
+                    .i = {(int64_t)((uint64_t)sign *
+                                    (uint64_t)rt__arg_int(c, 2))}};
     return run_on(c, op, d, in, 2, &p);
 }
 
@@ -430,6 +431,7 @@ static rt_status triangle(rt__call *c, bool upper)
     int64_t rows = out->shape[out->ndim - 2], cols = out->shape[out->ndim - 1];
     int64_t size = (int64_t)rt_dtype_size(dtype_of(out));
     int64_t diagonal = rt__arg_int(c, 1);
+    diagonal = diagonal < -rows ? -rows : diagonal > cols ? cols : diagonal;
     int64_t all = cols ? out->numel / cols : 0;
     for (int64_t r = 0; s == RT_OK && r < all; r++) {
         int64_t cut = r % rows + diagonal + !upper;   /* first column kept, or */

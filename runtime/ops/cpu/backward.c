@@ -13,17 +13,20 @@ typedef struct geometry {
     int64_t offset;
 } geometry;
 
-/* One past the last element; the offset itself when there is none. */
+/* One past the last element; the offset itself when there is none; INT64_MAX,
+ * which no memory holds, beyond that. */
 static int64_t end_of(const geometry *g)
 {
-    int64_t last = g->offset;
+    int64_t last = g->offset, more;
+    bool large = last == INT64_MAX;
     for (int i = 0; i < g->ndim; i++) {
         if (g->shape[i] == 0) {
             return g->offset;
         }
-        last += (g->shape[i] - 1) * g->strides[i];
+        large |= __builtin_mul_overflow(g->shape[i] - 1, g->strides[i], &more) ||
+                 __builtin_add_overflow(last, more, &last);
     }
-    return last + 1;
+    return large || last == INT64_MAX ? INT64_MAX : last + 1;
 }
 
 static rt_status read_geometry(const rt__call *c, geometry *g, int at)
@@ -50,19 +53,20 @@ static void each_line(const geometry *a, char *pa, const geometry *b,
     int64_t at[RT_MAX_DIMS] = {0};
     int n = a->ndim;
     int64_t inner = n ? a->shape[n - 1] : 1;
-    int64_t sa = n ? a->strides[n - 1] * size : 0;
-    int64_t sb = n ? b->strides[n - 1] * size : 0;
+    /* Of a dimension of one element the stride may be any. */
+    int64_t sa = inner > 1 ? a->strides[n - 1] * size : 0;
+    int64_t sb = inner > 1 ? b->strides[n - 1] * size : 0;
     for (;;) {
         line(pa, sa, pb, sb, inner);
         int d = n - 2;
         for (; d >= 0; d--) {
-            pa += a->strides[d] * size;
-            pb += b->strides[d] * size;
             if (++at[d] < a->shape[d]) {
+                pa += a->strides[d] * size;
+                pb += b->strides[d] * size;
                 break;
             }
-            pa -= at[d] * a->strides[d] * size;
-            pb -= at[d] * b->strides[d] * size;
+            pa -= (at[d] - 1) * a->strides[d] * size;
+            pb -= (at[d] - 1) * b->strides[d] * size;
             at[d] = 0;
         }
         if (d < 0) {

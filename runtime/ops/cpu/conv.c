@@ -378,8 +378,12 @@ static rt_status run_lanes(rt__call *c, const conv *v, rt__lanes t, float *dw)
                : rt__lanes_run(&t, c->name, c->err);
         t.x += t.c * t.h * t.w;
         t.y += t.k * t.oh * t.ow;
-        t.weight += dw ? 0 : v->co * v->k;
-        t.bias += t.bias ? t.k : 0;
+        if (!dw) {
+            t.weight += v->co * v->k;
+        }
+        if (t.bias) {
+            t.bias += t.k;
+        }
     }
     return s;
 }

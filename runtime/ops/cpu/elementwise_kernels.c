@@ -10,8 +10,8 @@
 /* --- what the rows call -------------------------------------------------- */
 
 /* The caller has refused zero divisors; -1 would overflow on the smallest. */
-#define quotient(a, b) ((b) == -1 ? -(a) : (a) / (b))
-#define modulo(a, b) ((b) == -1 ? 0 : (a) % (b))
+#define quotient(a, b) ((int64_t)(b) == -1 ? -(a) : (a) / (b))
+#define modulo(a, b) ((int64_t)(b) == -1 ? 0 : (a) % (b))
 
 V_INLINE int64_t floor_quotient(int64_t a, int64_t b)
 {

@@ -184,7 +184,7 @@ static rt_status read_indices(rt__call *c, entry *e, rt_tensor *t)
         if (at < 0 || at >= size) {
             s = out_of_bounds(c, v[i], e->first, size);
         }
-        e->offsets[i] = at * stride;
+        e->offsets[i] = s == RT_OK ? at * stride : 0;
     }
     rt_release(dense);
     return s;

@@ -163,11 +163,11 @@ static void join(const pass *p, rt__sum *into, const rt__sum *next)
         break;
     case RT_RED_product:
         into->f *= next->f;
-        into->i *= next->i;
+        into->i = (int64_t)((uint64_t)into->i * (uint64_t)next->i);
         break;
     default:
         into->f += next->f;
-        into->i += next->i;
+        into->i = (int64_t)((uint64_t)into->i + (uint64_t)next->i);
     }
 }
 

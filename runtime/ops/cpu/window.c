@@ -6,10 +6,11 @@
 rt_status rt__pair_arg(int64_t pair[2], const rt__call *c, int i,
                        const char *name, int64_t least)
 {
-    if (!rt__arg_given(c, i) || (c->a[i].count == 0 && pair[0] >= least)) {
-        return RT_OK;   /* the caller's default */
+    bool empty = rt__arg_given(c, i) && c->a[i].count == 0;
+    if (!rt__arg_given(c, i) || (empty && least > 0 && pair[0] >= least)) {
+        return RT_OK;   /* the caller's default; no padding is 0, not () */
     }
-    if (c->a[i].count == 0) {
+    if (empty) {
         return rt_fail(c->err, RT_E_ARGUMENT,
                        "%s: %s must be one number or two, got none", c->name,
                        name);
@@ -26,6 +27,11 @@ rt_status rt__pair_arg(int64_t pair[2], const rt__call *c, int i,
             return rt_fail(c->err, RT_E_ARGUMENT,
                            "%s: %s must be at least %lld, got %lld", c->name,
                            name, (long long)least, (long long)pair[k]);
+        }
+        if (pair[k] > INT32_MAX) {   /* products of two fit */
+            return rt_fail(c->err, RT_E_ARGUMENT,
+                           "%s: %s must be at most %d, got %lld", c->name,
+                           name, INT32_MAX, (long long)pair[k]);
         }
     }
     return RT_OK;
