@@ -108,6 +108,9 @@ lang__operand *lang__operands(lang__emitter *e, lang__expr *const *args, int n,
 void lang__free_operands(lang__emitter *e, const lang__operand *o, int n,
                          lang__expr *const *from);
 lang__site *lang__site_for(lang__emitter *e, const lang__expr *x, int *index);
+/* Gives a site these operands; their temporaries may be used again. */
+void lang__with_operands(lang__emitter *e, lang__site *site,
+                         lang__expr *const *args, int n, lang__how as);
 lang__global *lang__entry(lang__emitter *e, const char *name);
 /* As lang__anywhere, where nobody will change the list it may be. */
 lang__place lang__read_only(lang__emitter *e, const lang__expr *x);

@@ -159,110 +159,6 @@ void lang__effects(lang__emitter *e, const lang__expr *x)
     e->span = outer;
 }
 
-/* --- operands of sites ------------------------------------------------------ */
-
-static lang__operand operand_at(lang__place p, const lang__expr *x)
-{
-    bool is_counted = counted(x);
-    return (lang__operand){
-        .reg = (int16_t)p.reg,
-        .kind = x->type.depth ? LANG_LIST : x->type.kind,
-        .counted = is_counted || p.reg < 0,
-        .dies = p.temporary && is_counted,
-        .given = true,
-        .span = x->span,
-    };
-}
-
-lang__operand lang__operand_of(lang__emitter *e, const lang__expr *x)
-{
-    if (!x)
-        return (lang__operand){.given = false};
-    return operand_at(lang__read_only(e, x), x);
-}
-
-/* An argument that may be changed or kept by the callee. */
-static lang__operand owned_operand(lang__emitter *e, const lang__expr *x)
-{
-    return x ? operand_at(lang__anywhere(e, x), x)
-             : (lang__operand){.given = false};
-}
-
-/* Operand of an op: numbers need no tensor around them there. */
-static lang__operand op_operand(lang__emitter *e, const lang__expr *x)
-{
-    while (x && x->kind == E_CONVERT && lang__type_is(x->type, LANG_TENSOR) &&
-           is_scalar(x->u.convert.operand->type))
-        x = x->u.convert.operand;
-    return lang__operand_of(e, x);
-}
-
-static void free_operand(lang__emitter *e, const lang__operand *o)
-{
-    if (!o->given || o->reg < 0)
-        return;
-    if (o->dies)
-        lang__free_register(e, o->reg);
-}
-
-/* Temporaries of payloads do not die in the machine, but are free as well. */
-static void free_payload(lang__emitter *e, const lang__operand *o, bool local)
-{
-    if (o->given && o->reg >= 0 && !o->counted && !local)
-        lang__free_register(e, o->reg);
-}
-
-static bool is_local(const lang__expr *x)
-{
-    while (x && x->kind == E_CONVERT && lang__type_is(x->type, LANG_TENSOR))
-        x = x->u.convert.operand;
-    return x && x->kind == E_LOCAL;
-}
-
-void lang__set_operand(lang__emitter *e, lang__operand *o,
-                        const lang__expr *x, lang__how as)
-{
-    *o = as == LANG__AS_OP_ARGUMENT ? op_operand(e, x)
-         : as == LANG__AS_OWNED     ? owned_operand(e, x)
-                              : lang__operand_of(e, x);
-}
-
-void lang__free_operands(lang__emitter *e, const lang__operand *o, int n,
-                          lang__expr *const *from)
-{
-    for (int i = 0; i < n; i++) {
-        free_operand(e, &o[i]);
-        free_payload(e, &o[i], is_local(from[i]));
-    }
-}
-
-lang__operand *lang__operands(lang__emitter *e, lang__expr *const *args,
-                               int n, lang__how as)
-{
-    lang__operand *o = lang__arena_get(e->arena, (size_t)(n + 1) * sizeof *o);
-    for (int i = 0; o && i < n; i++)
-        lang__set_operand(e, &o[i], args[i], as);
-    return o;
-}
-
-lang__site *lang__site_for(lang__emitter *e, const lang__expr *x, int *index)
-{
-    lang__site *site = lang__site_new(e, index);
-    site->expr = x;
-    site->span = x->span;
-    site->type = x->type;
-    return site;
-}
-
-/* A site over given expressions; they are free afterwards. */
-static void with_operands(lang__emitter *e, lang__site *site,
-                          lang__expr *const *args, int n, lang__how as)
-{
-    site->args = lang__operands(e, args, n, as);
-    site->nargs = site->args ? n : 0;
-    lang__free_operands(e, site->args, site->nargs, args);
-}
-
 /* --- calls ------------------------------------------------------------------ */
 
 lang__global *lang__entry(lang__emitter *e, const char *name)
@@ -301,7 +197,7 @@ static lang__site *call_site(lang__emitter *e, const lang__expr *x,
                                LANG__AS_VALUE);
         lang__free_operands(e, site->named, x->u.invoke.nnamed, x->u.invoke.named);
     }
-    with_operands(e, site, x->u.invoke.args, x->u.invoke.nargs, as);
+    lang__with_operands(e, site, x->u.invoke.args, x->u.invoke.nargs, as);
     if (x->u.invoke.object) {
         lang__expr *object = x->u.invoke.object;
         lang__free_operands(e, &site->object, 1, &object);
@@ -454,7 +350,7 @@ static lang__site *op_site(lang__emitter *e, const lang__expr *x,
     site->nresults = 1;
     if (!site->op)
         lang__compile_fail(e, RT_E_INTERNAL, "compiler: no op %s", name);
-    with_operands(e, site, args, b ? 2 : 1, LANG__AS_OP_ARGUMENT);
+    lang__with_operands(e, site, args, b ? 2 : 1, LANG__AS_OP_ARGUMENT);
     return site;
 }
 
@@ -695,7 +591,8 @@ static void list(lang__emitter *e, const lang__expr *x, int to)
         return;
     }
     lang__site *site = lang__site_for(e, x, &index);
-    with_operands(e, site, x->u.list.items, x->u.list.count, LANG__AS_OWNED);
+    lang__with_operands(e, site, x->u.list.items, x->u.list.count,
+                        LANG__AS_OWNED);
     lang__emit(e, LANG__OP_LIST, to, index, 0);
 }
 
@@ -705,7 +602,7 @@ static void range(lang__emitter *e, const lang__expr *x, int to)
     lang__expr *parts[3] = {x->u.range.start, x->u.range.stop,
                             x->u.range.step};
     lang__site *site = lang__site_for(e, x, &index);
-    with_operands(e, site, parts, 3, LANG__AS_VALUE);
+    lang__with_operands(e, site, parts, 3, LANG__AS_VALUE);
     lang__emit(e, LANG__OP_RANGE_LIST, to, index, 0);
 }
 

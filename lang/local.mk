@@ -61,6 +61,7 @@ liblang_la_SOURCES = \
 	%reldir%/natives.c \
 	%reldir%/nodes.def \
 	%reldir%/objects.c \
+	%reldir%/operands.c \
 	%reldir%/opcode.def \
 	%reldir%/parser.c \
 	%reldir%/parser.h \
