@@ -21,7 +21,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INPUT_TICK_MS = 50, MEMORY_PATIENCE = 3 };
+/* PAUSE_MS: after a checkpoint, so long without a cell is time for what makes
+ * the next one faster. */
+enum { INPUT_TICK_MS = 50, PAUSE_MS = 3, MEMORY_PATIENCE = 3 };
 
 /* The one session of this process. */
 typedef struct compute {
@@ -29,6 +31,7 @@ typedef struct compute {
     kernel_inbox inbox;
     bool allow_stdin;
     bool untouched;        /* the cell left the session as it was */
+    bool sharing;          /* small blocks with a new checkpoint */
     int inputs;            /* asked so far */
     json_t *payload;       /* of the reply being made */
     lang_symbols *symbols; /* those the front knows; NULL: none */
@@ -401,6 +404,7 @@ static void keep_checkpoint(compute *c)
     if (request && kernel_twin_make(request)) {
         introduce(c);   /* this is the twin, and it has taken over */
     }
+    c->sharing = true;
     json_decref(request);
 }
 
@@ -428,7 +432,11 @@ static void serve(compute *c)
 {
     for (;;) {
         struct pollfd p = {KERNEL_COMPUTE_LINK, POLLIN, 0};
-        poll(&p, 1, -1);
+        if (poll(&p, 1, c->sharing ? PAUSE_MS : -1) == 0) {
+            rt_memory_own_small();
+            c->sharing = false;
+            continue;
+        }
         kernel_received got = kernel_link_receive(&c->inbox,
                                                   KERNEL_COMPUTE_LINK);
         if (got == KERNEL_CLOSED) {

@@ -58,6 +58,11 @@ void rt__touch_pages(void *p, size_t bytes)
     }
 }
 
+void rt_memory_own_small(void)
+{
+    rt__slab_own_pages();
+}
+
 typedef struct stretch {
     char *from, *to;
 } stretch;

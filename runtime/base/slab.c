@@ -4,11 +4,14 @@
 #include "runtime/base/slab.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define MAPPING ((size_t)1 << 20)
 
 /* What is left of the newest mapping. */
 static rt__fresh rest;
+static char *newest[4];       /* mappings, in turn */
+static unsigned next_newest;
 
 /* A mapping that begins on a slab's boundary. Pages of 4 KiB: of these blocks a
  * few are written after a fork, and each written page is copied. */
@@ -25,6 +28,7 @@ static bool map_more(void)
         munmap(p, skip);
     }
     rest = (rt__fresh){p + skip, p + skip + MAPPING};
+    newest[next_newest++ % 4] = rest.at;
     munmap(rest.end, want - skip - MAPPING);
 #ifdef MADV_NOHUGEPAGE
     madvise(rest.at, MAPPING, MADV_NOHUGEPAGE);
@@ -72,3 +76,42 @@ size_t rt__slab_reclaim(rt__slot **list, int class)
     }
     return gone;
 }
+
+#ifdef MADV_POPULATE_WRITE
+
+/* The pages of a slab that are there, in runs. */
+static void own_slab(char *base, size_t page)
+{
+    unsigned char there[RT_SLAB_BYTES / 4096 + 1] = {0};
+    size_t n = RT_SLAB_BYTES / page;
+    if (n >= sizeof there || mincore(base, RT_SLAB_BYTES, there) != 0) {
+        return;   /* given back meanwhile */
+    }
+    for (size_t i = 0, begin; i < n; i++) {
+        for (begin = i; there[i] & 1;) {
+            i++;
+        }
+        if (i > begin) {
+            madvise(base + begin * page, (i - begin) * page,
+                    MADV_POPULATE_WRITE);
+        }
+    }
+}
+
+void rt__slab_own_pages(void)
+{
+    long page = sysconf(_SC_PAGESIZE);
+    for (int k = 0; k < 4 && page > 0; k++) {
+        for (size_t at = 0; newest[k] && at < MAPPING; at += RT_SLAB_BYTES) {
+            own_slab(newest[k] + at, (size_t)page);
+        }
+    }
+}
+
+#else
+
+void rt__slab_own_pages(void)
+{
+}
+
+#endif

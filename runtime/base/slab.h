@@ -69,5 +69,8 @@ rt__fresh rt__slab_new(int class);
 /* Gives slabs back to the system of which every block is in the list; returns
  * how many, and takes their blocks off the list. */
 size_t rt__slab_reclaim(rt__slot **list, int class);
+/* Pages of the newest slabs that a fork shares become this process's own, where
+ * the system can do that for many at once. */
+void rt__slab_own_pages(void);
 
 #endif

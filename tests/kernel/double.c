@@ -57,6 +57,10 @@ void rt_memory_read_stats(rt_memory_stats *out)
     *out = (rt_memory_stats){0};
 }
 
+void rt_memory_own_small(void)
+{
+}
+
 void rt_memory_forked(bool child)
 {
     (void)child;   /* no blocks of its own */
