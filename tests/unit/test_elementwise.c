@@ -521,6 +521,10 @@ CASE(integers_wrap_around)
         CHECK(((int64_t *)r[i]->data)[0] == want[i]);
         rt_release(r[i]);
     }
+    rt_value args[] = {T(x), T(one), RT_V_INT(INT64_MIN)}, less[RT_MAX_RESULTS];
+    CHECK_OK(rt_call(rt_op_find("sub"), args, 3, less, &err), err);
+    CHECK(((int64_t *)less[0].t->data)[8] == -1);
+    rt_value_release(&less[0]);
     rt_release(x);
     rt_release(one);
     rt_release(more);

@@ -240,7 +240,7 @@ static rt_status add_scaled(rt__call *c, int a, int b, double sign)
                 : sign > 0       ? RT_EW_add
                                  : RT_EW_sub;
     rt__params p = {.f = {sign * rt__arg_float(c, 2)},
-                    .i = {(int64_t)((uint64_t)sign *
+                    .i = {(int64_t)((uint64_t)(int64_t)sign *
                                     (uint64_t)rt__arg_int(c, 2))}};
     return run_on(c, op, d, in, 2, &p);
 }
