@@ -58,7 +58,7 @@ static bool is_bulky(const char *type)
 }
 
 static bool send_topic(kernel_iopub *io, jp_slice topic, const char *type,
-                       jp_slice parent, jp_slice content)
+                       jp_slice parent, jp_slice content, int64_t lines)
 {
     jp_error err = {""};
     jp_outgoing o = {.idents = &topic,
@@ -70,19 +70,36 @@ static bool send_topic(kernel_iopub *io, jp_slice topic, const char *type,
     if (!packet) {
         kernel_log("iopub: %s", err.text);
     }
-    kernel_outlet_add(&io->outlet, packet, is_bulky(type));
+    kernel_outlet_add(&io->outlet, packet, is_bulky(type), lines);
     return packet != NULL;
+}
+
+static void send_lines(kernel_iopub *io, const char *type, jp_slice parent,
+                       jp_slice content, int64_t lines)
+{
+    char topic[128];
+    snprintf(topic, sizeof topic, "kernel.%s.%s", io->session, type);
+    if (!send_topic(io, jp_text(topic), type, parent, content, lines) &&
+        content.size > LARGE) {
+        say_lost(io, type, content.size);
+    }
 }
 
 static void send_text(kernel_iopub *io, const char *type, jp_slice parent,
                       jp_slice content)
 {
-    char topic[128];
-    snprintf(topic, sizeof topic, "kernel.%s.%s", io->session, type);
-    if (!send_topic(io, jp_text(topic), type, parent, content) &&
-        content.size > LARGE) {
-        say_lost(io, type, content.size);
+    send_lines(io, type, parent, content, 0);
+}
+
+static int64_t count_lines(const char *text, size_t size)
+{
+    int64_t n = 0;
+    const char *end = text + size;
+    while ((text = memchr(text, '\n', (size_t)(end - text)))) {
+        text++;
+        n++;
     }
+    return n;
 }
 
 /* Of what the running cell, or the one that ran last, gave. */
@@ -100,7 +117,8 @@ static void send_stream(void *ctx, const char *name, const char *text,
     char *dump = json_dumps(content, JSON_COMPACT);
     json_decref(content);
     if (dump) {
-        send_text(io, "stream", cell(io), jp_text(dump));
+        send_lines(io, "stream", cell(io), jp_text(dump),
+                   count_lines(text, size));
         free(dump);
     }
 }
@@ -136,7 +154,7 @@ static void welcome(kernel_iopub *io)
         char *dump = json_dumps(content, JSON_COMPACT);
         json_decref(content);
         send_topic(io, (jp_slice){topic, size}, "iopub_welcome", jp_text(""),
-                   jp_text(dump ? dump : "{}"));
+                   jp_text(dump ? dump : "{}"), 0);
         free(dump);
         send_starting(io);
     }
@@ -235,10 +253,16 @@ static void take_relay(kernel_iopub *io)
 
 static void report_loss(kernel_iopub *io)
 {
-    int64_t lost = kernel_outlet_take_lost(&io->outlet);
-    if (lost) {
-        say(io, "\n[a client that did not read has missed about %lld KiB of "
-                "output]\n", (long long)lost / 1024 + 1);
+    kernel_loss lost = kernel_outlet_take_lost(&io->outlet);
+    long long lines = (long long)lost.lines, kib = lost.bytes / 1024 + 1;
+    if (lost.bytes && lost.all) {
+        say(io, "\n[%lld lines were dropped here (%lld KiB of output): no "
+                "client read for 10 seconds, and more waited for them than is "
+                "kept (RUSTORCH_OUTPUT_MIB)]\n", lines, kib);
+    } else if (lost.bytes) {
+        say(io, "\n[about %lld lines were dropped here (%lld KiB of output) "
+                "for a client that did not read, because more waited for it "
+                "than is kept (RUSTORCH_OUTPUT_MIB)]\n", lines, kib);
     }
 }
 

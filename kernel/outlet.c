@@ -14,6 +14,7 @@ enum { ROOM = 8 << 20, BEHIND_MS = 250, DEAD_MS = 10000, RETURN_MS = 1000 };
 
 struct kernel_waiting {
     jp_packet *packet;
+    int64_t lines;
     struct kernel_waiting *next;
 };
 
@@ -34,38 +35,50 @@ bool kernel_outlet_full(const kernel_outlet *o)
     return o->bytes > o->room && !o->truncating;
 }
 
-static bool send(kernel_outlet *o, jp_packet *packet)
+static void count_lost(kernel_outlet *o, const jp_packet *packet,
+                       int64_t lines)
+{
+    o->lost.bytes += (int64_t)jp_packet_size(packet);
+    o->lost.lines += lines;
+}
+
+static bool send(kernel_outlet *o, jp_packet *packet, int64_t lines)
 {
     bool sent = jp_packet_send(packet, o->socket);
     if (sent) {
         o->progress = kernel_now();
-        o->lost += o->passing ? (int64_t)jp_packet_size(packet) : 0;
+        if (o->passing) {
+            count_lost(o, packet, lines);
+        }
     }
     return sent;
 }
 
-static void append(kernel_outlet *o, jp_packet *packet)
+static void append(kernel_outlet *o, jp_packet *packet, int64_t lines)
 {
     struct kernel_waiting *w = kernel_alloc(sizeof *w);
     w->packet = packet;
+    w->lines = lines;
     o->progress = o->first ? o->progress : kernel_now();
     o->bytes += jp_packet_size(packet);
     *o->last = w;
     o->last = &w->next;
 }
 
-void kernel_outlet_add(kernel_outlet *o, jp_packet *packet, bool bulky)
+void kernel_outlet_add(kernel_outlet *o, jp_packet *packet, bool bulky,
+                       int64_t lines)
 {
     if (!packet) {
         return;
     }
-    if (!o->first && send(o, packet)) {
+    if (!o->first && send(o, packet, lines)) {
         jp_packet_free(packet);
     } else if (bulky && o->truncating) {
-        o->lost += (int64_t)jp_packet_size(packet);
+        o->lost.all = true;
+        count_lost(o, packet, lines);
         jp_packet_free(packet);
     } else {
-        append(o, packet);
+        append(o, packet, lines);
     }
 }
 
@@ -81,7 +94,7 @@ static void remove_first(kernel_outlet *o)
 
 static void send_waiting(kernel_outlet *o)
 {
-    while (o->first && send(o, o->first->packet)) {
+    while (o->first && send(o, o->first->packet, o->first->lines)) {
         remove_first(o);
     }
 }
@@ -91,8 +104,9 @@ static void send_waiting(kernel_outlet *o)
 static void pass_by(kernel_outlet *o)
 {
     jp_publisher_drops(o->socket, true);
-    o->passing = o->behind > 0;
-    if (send(o, o->first->packet)) {
+    o->passing = true;
+    o->room_since = kernel_now();
+    if (send(o, o->first->packet, o->first->lines)) {
         remove_first(o);
     }
     jp_publisher_drops(o->socket, false);
@@ -122,10 +136,13 @@ void kernel_outlet_push(kernel_outlet *o)
     }
 }
 
-int64_t kernel_outlet_take_lost(kernel_outlet *o)
+kernel_loss kernel_outlet_take_lost(kernel_outlet *o)
 {
-    int64_t lost = o->first || o->passing ? 0 : o->lost;
-    o->lost -= lost;
+    kernel_loss lost = {0};
+    if (!o->first && !o->passing) {
+        lost = o->lost;
+        o->lost = (kernel_loss){0};
+    }
     return lost;
 }
 

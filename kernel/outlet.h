@@ -18,12 +18,18 @@
 
 #include <stdint.h>
 
+/* What clients have not got. */
+typedef struct kernel_loss {
+    int64_t bytes, lines;  /* of packets; of printed text in them */
+    bool all;              /* every client, for none has read */
+} kernel_loss;
+
 typedef struct kernel_outlet {
     void *socket;
     struct kernel_waiting *first, **last;
     size_t bytes;          /* waiting */
     size_t room;           /* bytes from which on nothing more is read */
-    int64_t lost;          /* bytes let go since the last report */
+    kernel_loss lost;      /* let go since the last report */
     int64_t progress;      /* when a packet left, ms */
     int subscribers;       /* the owner's to count, as is */
     int behind;            /* how many clients are at the limit */
@@ -33,15 +39,17 @@ typedef struct kernel_outlet {
 } kernel_outlet;
 
 void kernel_outlet_init(kernel_outlet *o, void *socket);
-/* Takes the packet; NULL is ignored. */
-void kernel_outlet_add(kernel_outlet *o, jp_packet *packet, bool bulky);
+/* Takes the packet, which holds so many lines of text; NULL is ignored. */
+void kernel_outlet_add(kernel_outlet *o, jp_packet *packet, bool bulky,
+                       int64_t lines);
 /* Sends what fits. */
 void kernel_outlet_push(kernel_outlet *o);
 bool kernel_outlet_full(const kernel_outlet *o);
 bool kernel_outlet_waits(const kernel_outlet *o);
-/* Bytes lost and not yet reported, once clients read again and all that
- * waited has left. */
-int64_t kernel_outlet_take_lost(kernel_outlet *o);
+/* What was lost and is not yet reported, once clients read again and all that
+ * waited has left; else nothing. Where one client was passed by, up to a
+ * second's output more is counted than it has missed. */
+kernel_loss kernel_outlet_take_lost(kernel_outlet *o);
 void kernel_outlet_clear(kernel_outlet *o);
 
 #endif

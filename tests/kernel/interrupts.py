@@ -27,6 +27,8 @@ import torture  # noqa: E402
 
 LIMIT_MS = 10
 PATIENCE = 60           # seconds that any one interrupt may take at all
+TITLE = (f"\ninterrupts, ms from sending to the cell's reply; p99 at most {LIMIT_MS}\n"
+         f"{'':16} {'n':>4} {'p50':>8} {'p99':>8} {'most':>8}   |   ipykernel")
 CHECK = "int kept = 41; Tensor whole = arange(1000); Tensor target = zeros(50000000);"
 
 
@@ -237,11 +239,12 @@ def main():
     options.add_argument("--rows", default="")
     options.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     options.add_argument("--alone", action="store_true", help="without ipykernel")
+    options.add_argument("--bare", action="store_true", help="the rows alone")
     given = options.parse_args()
     parts = given.rows.split(",") if given.rows else [""]
     rows = [r for r in ROWS if any(p in r.name for p in parts)]
-    print(f"interrupts, ms from sending to the cell's reply (seed {given.seed})")
-    print(f"{'':16} {'n':>4} {'p50':>8} {'p99':>8} {'most':>8}   |   ipykernel")
+    if not given.bare:
+        print(TITLE + f" (seed {given.seed})")
     slow = wrong = 0
     for row, mine, other in measure(given.build, given.samples, given.seed, rows, not given.alone):
         print(line(row, mine, other), flush=True)
@@ -250,7 +253,8 @@ def main():
         for i in range(len(mine.times)):
             with contextlib.suppress(AssertionError), torture.case(f"interrupts: {row.name}"):
                 assert i >= len(mine.wrong)
-    print(f"{len(rows)} situations, {slow} beyond {LIMIT_MS} ms at p99, {wrong} wrong")
+    if not given.bare:
+        print(f"{len(rows)} situations, {slow} beyond {LIMIT_MS} ms at p99, {wrong} wrong")
     sys.exit(1 if slow or wrong else 0)
 
 

@@ -40,7 +40,7 @@ TESTS += $(kernel_tests)
 %C%_test_wire_LDADD = libprotocol.la
 %C%_test_wire_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 EXTRA_DIST += \
-	%reldir%/client.py %reldir%/conftest.py %reldir%/dialect.py \
+	%reldir%/beside.py %reldir%/client.py %reldir%/conftest.py %reldir%/dialect.py \
 	%reldir%/interrupts.py %reldir%/latency.py %reldir%/session.py %reldir%/torture.py \
 	%reldir%/test_checkpoints.py %reldir%/test_command.py %reldir%/test_damage.py \
 	%reldir%/test_disk.py %reldir%/test_double.py %reldir%/test_execute.py \
@@ -50,9 +50,10 @@ EXTRA_DIST += \
 	%reldir%/test_shortage.py %reldir%/test_stalled.py %reldir%/test_torture.py \
 	%reldir%/test_wire_abuse.py
 
-# make torture [SEED=1] [SAMPLES=60]: all of tests/kernel/test_torture.py, the
-# table of interrupts, the browser; what was tried, survived, lost.
-torture: all double-kernel poison.la
+# make torture [SEED=1] [SAMPLES=60]: the hard suites whole, the browser, the
+# tables of interrupts and of checkpoints; what was tried, survived, lost. Beside
+# other work: WITH=CMD and TIMED=CMD run each test and each timed row when it may.
+torture: all double-kernel poison.la tests/oom/shortage.la
 	RUSTORCH_BUILDDIR=$(abs_builddir) $(PYTHON) $(srcdir)/tests/kernel/torture.py \
-	  --seed '$(SEED)' --samples '$(SAMPLES)'
+	  --seed '$(SEED)' --samples '$(SAMPLES)' --tests '$(WITH)' --timed '$(TIMED)'
 .PHONY: torture

@@ -57,7 +57,7 @@ static void add(bench *b, int i, bool stream)
     memcpy(b->text, number, (size_t)n + 1);
     b->text[n] = ' ';
     jp_outgoing o = {.type = "stream", .content = {b->text, SIZE}};
-    kernel_outlet_add(&b->outlet, jp_wire_pack(b->wire, &o, NULL), stream);
+    kernel_outlet_add(&b->outlet, jp_wire_pack(b->wire, &o, NULL), stream, 7);
 }
 
 /* The number of the next message; -1: none is there. */
@@ -112,7 +112,7 @@ CASE(nothing_is_lost_and_order_is_kept)
     CHECK_INT(next, MANY);
     CHECK_INT(wrong, 0);
     CHECK_INT(b.outlet.bytes, 0);
-    CHECK_INT(kernel_outlet_take_lost(&b.outlet), 0);
+    CHECK_INT(kernel_outlet_take_lost(&b.outlet).bytes, 0);
     close_bench(&b);
 }
 
@@ -136,8 +136,10 @@ CASE(when_nobody_reads_new_bulky_packets_are_let_go_after_a_while)
     }
     CHECK_INT(take_all(&b, &nines), MANY / 2 + MANY / 20);
     CHECK_INT(nines, MANY / 10);
-    CHECK(kernel_outlet_take_lost(&b.outlet) >= 90 * SIZE);
-    CHECK_INT(kernel_outlet_take_lost(&b.outlet), 0);
+    kernel_loss lost = kernel_outlet_take_lost(&b.outlet);
+    CHECK(lost.all && lost.bytes >= 90 * SIZE);
+    CHECK_INT(lost.lines, 7 * 90);
+    CHECK_INT(kernel_outlet_take_lost(&b.outlet).bytes, 0);
     CHECK(!b.outlet.truncating);
     close_bench(&b);
 }
@@ -186,13 +188,15 @@ CASE(a_client_at_the_limit_holds_up_others_for_a_moment_and_its_loss_is_told)
     CHECK(kernel_outlet_waits(&b.outlet));
     b.outlet.progress -= 300;
     check_passed(&b);
-    CHECK_INT(kernel_outlet_take_lost(&b.outlet), 0);    /* not yet */
+    CHECK_INT(kernel_outlet_take_lost(&b.outlet).bytes, 0);    /* not yet */
     b.outlet.behind = 0;
     kernel_outlet_push(&b.outlet);
-    CHECK_INT(kernel_outlet_take_lost(&b.outlet), 0);    /* nearly */
+    CHECK_INT(kernel_outlet_take_lost(&b.outlet).bytes, 0);    /* nearly */
     b.outlet.room_since -= 2000;
     kernel_outlet_push(&b.outlet);
-    CHECK(kernel_outlet_take_lost(&b.outlet) >= (MANY - 10) * SIZE);
+    kernel_loss lost = kernel_outlet_take_lost(&b.outlet);
+    CHECK(!lost.all && lost.bytes >= (MANY - 10) * SIZE);
+    CHECK(lost.lines >= 7 * (MANY - 10));
     zmq_close(behind);
     close_bench(&b);
 }

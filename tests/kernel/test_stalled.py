@@ -7,6 +7,7 @@ even its ZeroMQ thread takes anything.
 import json
 import os
 import pathlib
+import re
 import resource
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import time
 import pytest
 from client import TIMEOUT, Kernel, text
 from dialect import KERNEL, cell
+from torture import case, some
 
 pytestmark = pytest.mark.skipif(KERNEL != "rustorch", reason="about the language")
 
@@ -178,16 +180,63 @@ def test_at_the_limit_the_user_is_told_at_once_and_only_that_client_misses_outpu
         assert fill(small, 1000)
         reader.go_on()
         deadline = time.monotonic() + TIMEOUT
-        while "has missed about" not in small.log():  # said once it reads again
+        while "lines were dropped" not in small.log():  # said once it reads again
             assert time.monotonic() < deadline
             time.sleep(0.05)
         small.run('println!(""); println!("LAST");')
         got = reader.report()
         assert 50_000 < got["count"] < 3 * LINES
         assert "it may miss what comes now" in got["errors"]
+        said = re.search(r"\[about (\d+) lines were dropped here", got["errors"])
+        missed = 3 * LINES + 1000 - got["count"]
+        assert said and missed <= int(said[1]) <= missed + LINES
+        assert "because more waited for it than is kept" in got["errors"]
         assert peak(small.pid) < 120
     finally:
         reader.close()
+
+
+def test_what_nobody_reads_at_the_limit_is_dropped_with_a_word_where_it_is_missing(small):
+    """The only client stalls: prints wait for it, then they are counted instead of kept."""
+    reader = Reader(small)
+    try:
+        small.kc.stop_channels()
+        reader.stop()
+        blocking = small.km.client()
+        blocking.start_channels(iopub=False, stdin=False, hb=False)
+        msg_id = blocking.execute(PRINT[0].format(3 * LINES, PRINT[1]) + 'printf("the end\\n");')
+        assert small.reply(msg_id, blocking)["status"] == "ok"      # prints did not wait for ever
+        reader.go_on()
+        deadline = time.monotonic() + TIMEOUT
+        while "lines were dropped" not in small.log():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        small.reply(blocking.execute('println!(""); println!("LAST");'), blocking)
+        got = reader.report()
+        said = re.search(r"\[(\d+) lines were dropped here .* no client read for 10 s", got["errors"])
+        # Every line is there or counted; one that was cut in two may be neither.
+        assert said and abs(got["count"] + int(said[1]) - 3 * LINES) <= 2
+        assert peak(small.pid) < 120
+        blocking.stop_channels()
+        small.kc = small.client()
+    finally:
+        reader.close()
+
+
+def test_a_hundred_megabytes_wait_in_the_file_and_arrive(fresh, reader):
+    lines = some(100_000, 1_200_000)
+    before = peak(fresh.pid)
+    with case("100 MB of output for a stopped client"):
+        reader.stop()
+        assert numbers(fill(fresh, lines)) == list(range(lines))
+        held = spilled(fresh.pid)
+        assert held > some(1, 100) << 20
+        fresh.run('println!(""); println!("LAST");')
+        reader.go_on()
+        got = reader.report()
+        assert got["count"] == lines and got["ordered"] and got["errors"] == ""
+        print(f"{held >> 20} MiB in the file, front's peak {peak(fresh.pid) - before:.0f} MiB more")
+        assert peak(fresh.pid) - before < 48 and wait_shrunk(fresh.pid)
 
 
 def test_a_kernel_without_room_on_disk_says_so_and_keeps_what_fits_in_memory():
