@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PREVIEW = 80 };   /* bytes of a value in a list of variables */
+
 typedef struct magic_call {
     lang_session *s;
     lang__unit *unit;
@@ -168,6 +170,18 @@ static void write_kind(lang__writer *w, const lang__global *g)
     rt_free(signature);
 }
 
+/* Whether writing it would take time, and little of it be shown. */
+static bool is_long(lang__value v)
+{
+    bool found = v.kind == LANG_LIST && v.l && v.l->count > 20;
+    if (v.kind == LANG_STRING)
+        return v.s && v.s->size > PREVIEW;
+    for (int64_t i = 0;
+         v.kind == LANG_LIST && v.l && !found && i < v.l->count; i++)
+        found = is_long(lang__list_at(v.l, i));
+    return found;
+}
+
 /* One line about a value, short. */
 static void write_preview(lang__writer *w, const lang__global *g)
 {
@@ -180,7 +194,9 @@ static void write_preview(lang__writer *w, const lang__global *g)
     if (v.kind == LANG_TENSOR && v.t) {
         lang__write_format(w, "%s ", rt_dtype_name(rt_tensor_dtype(v.t)));
         lang__write_shape(w, rt_tensor_shape(v.t), rt_tensor_ndim(v.t));
-    } else if (v.kind == LANG_LIST && v.l && v.l->count > 20) {
+    } else if (v.kind == LANG_STRING && is_long(v)) {
+        lang__write_quoted(w, v.s->text, PREVIEW);   /* cut again below */
+    } else if (v.kind == LANG_LIST && is_long(v)) {
         lang__write_format(w, "%lld elements", (long long)v.l->count);
     } else if (v.kind == LANG_MODULE && v.m) {
         lang__write(w, rt_module_name(v.m));
@@ -191,8 +207,8 @@ static void write_preview(lang__writer *w, const lang__global *g)
         return;
     char *line = memchr(w->data + start, '\n', w->size - start);
     size_t most = line ? (size_t)(line - w->data) - start : w->size - start;
-    if (most > 80) {
-        most = 80;
+    if (most > PREVIEW) {
+        most = PREVIEW;
         while (most && ((unsigned char)w->data[start + most] & 0xC0) == 0x80)
             most--;
     }
@@ -227,6 +243,9 @@ static rt_status magic_WHO(magic_call *m)
 
 static rt_status magic_RESET(magic_call *m)
 {
+    if (*m->rest)
+        return rt_fail(m->err, RT_E_ARGUMENT, "%%reset forgets everything and "
+                       "takes no \"%s\"", m->rest);
     for (int i = 0; i < m->s->nnames; i++)
         lang__forget(m->s, m->s->names[i]);
     return RT_OK;
