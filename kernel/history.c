@@ -38,13 +38,16 @@ struct kernel_history {
 
 /* --- the file ------------------------------------------------------------- */
 
+/* NULL: there is none. */
 static char *default_directory(void)
 {
     const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
     if (data && data[0] == '/') {
         return kernel_format("%s/rustorch", data);
     }
-    return kernel_format("%s/.local/share/rustorch", home ? home : "");
+    return home && home[0] == '/'
+               ? kernel_format("%s/.local/share/rustorch", home)
+               : NULL;
 }
 
 kernel_history *kernel_history_new(const char *directory)
@@ -52,7 +55,8 @@ kernel_history *kernel_history_new(const char *directory)
     kernel_history *h = kernel_alloc(sizeof *h);
     h->directory = directory ? kernel_copy(directory, strlen(directory))
                              : default_directory();
-    h->file = kernel_format("%s/history.jsonl", h->directory);
+    h->file = kernel_format("%s/history.jsonl",
+                            h->directory ? h->directory : "");
     return h;
 }
 
@@ -280,7 +284,14 @@ static void open_once(kernel_history *h)
     if (h->opened) {
         return;
     }
-    h->opened = h->on_disk = true;
+    h->opened = true;
+    if (!h->directory) {
+        h->session++;
+        h->problem = kernel_format("history is kept for this session only: "
+                                   "HOME is not set");
+        return;
+    }
+    h->on_disk = true;
     if (!make_directories(h->directory)) {
         give_up(h, h->directory);
     }

@@ -65,6 +65,14 @@ def test_a_home_that_cannot_be_written_is_said_once(start, tmp_path, what):
     assert len(rows(k)) == 3
 
 
+@pytest.mark.parametrize("home", [None, "", "relative/home"])
+def test_without_a_home_that_is_said_once_and_nothing_is_written_elsewhere(start, tmp_path, home):
+    k = start(HOME=home, XDG_DATA_HOME=None)
+    said = [note for _ in range(3) for note in runs(k)]
+    assert len(said) == 1 and "this session only: HOME is not set" in said[0]
+    assert len(rows(k)) == 3
+
+
 def test_a_home_on_a_system_that_can_only_be_read_is_said_once(start):
     k = start(XDG_DATA_HOME="/proc")
     said = [note for _ in range(3) for note in runs(k)]
