@@ -400,11 +400,13 @@ static rt_status check_gradient(const rt_optimizer *o, const rt_tensor *p,
     return RT_E_SHAPE;
 }
 
-static rt_status prepare(rt__optim_job *j, rt_optimizer *o, rt__optim_group *g,
-                         int i, rt_error *err)
+static rt_status prepare(rt__optim_job *j, const rt__optim_job *before,
+                         rt_optimizer *o, rt__optim_group *g, int i,
+                         rt_error *err)
 {
     rt_tensor *p = g->params[i];
     memset(j, 0, sizeof *j);
+    j->before = before;
     j->tensor[RT_JOB_PARAM] = p;
     j->tensor[RT_JOB_GRAD] = rt_grad(p);
     j->n = rt_tensor_numel(p);
@@ -502,9 +504,11 @@ static rt_status step_jobs(rt__optim_job *jobs, rt_optimizer *o, rt_error *err)
     int n = 0;
     rt_status st = RT_OK;
     for (int g = 0; g < o->ngroups && !st; g++) {
+        const rt__optim_job *before = NULL;
         for (int i = 0; i < o->groups[g].n && !st; i++) {
             if (rt_grad(o->groups[g].params[i])) {
-                st = prepare(&jobs[n++], o, &o->groups[g], i, err);
+                st = prepare(&jobs[n], before, o, &o->groups[g], i, err);
+                before = &jobs[n++];
             }
         }
     }

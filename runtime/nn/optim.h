@@ -40,6 +40,9 @@ struct rt__optim_job {
     float *step;                          /* count to raise, or NULL */
     double c[10];                         /* coefficients */
     bool flag[6];
+    const rt__optim_job *before;          /* of the group, or NULL, and what */
+    double count;                         /* its coefficients were made for: */
+    int last;                             /* number of the step; last state */
 };
 
 typedef struct rt__optim_table {

@@ -40,21 +40,15 @@ RT_OPTIM_UPDATE(sgd)
     return rt__optim_state(&j->tensor[2], g, i, 0, false, 0, err);
 }
 
-RT_OPTIM_UPDATE(adam)
+static void adam_coefficients(const rt_optimizer *o, const rt__optim_group *g,
+                              rt__optim_job *j)
 {
     const double *beta = rt__optim_option(o, g, "betas")->floats;
-    double lr = rt__optim_float(o, g, "lr"), step;
+    double lr = rt__optim_float(o, g, "lr"), step = j->count;
     double decay = rt__optim_float(o, g, "weight_decay");
     bool decoupled = rt__optim_flag(o, g, "decoupled_weight_decay");
-    rt_status st = next_step(&step, g, i, j, err);
-    int last = rt__optim_flag(o, g, "amsgrad") ? 3 : 2;
-    for (int k = 1; k <= last && !st; k++) {
-        st = rt__optim_state(&j->tensor[1 + k], g, i, k, false, 0, err);
-    }
-    if (st) {
-        return st;
-    }
     USE(j, adam);
+    j->last = rt__optim_flag(o, g, "amsgrad") ? 3 : 2;
     j->c[0] = 1 - beta[0];
     j->c[1] = beta[1];
     j->c[2] = 1 - beta[1];
@@ -64,7 +58,34 @@ RT_OPTIM_UPDATE(adam)
     j->c[6] = decoupled ? 0 : decay;
     j->c[7] = decoupled ? 1 - lr * decay : 1;
     j->flag[0] = rt__optim_flag(o, g, "maximize");
-    return RT_OK;
+}
+
+/* Parameters of a group are usually at the same step: what options say about it
+ * is worked out once. */
+static void adam_as_before(const rt_optimizer *o, const rt__optim_group *g,
+                           rt__optim_job *j)
+{
+    const rt__optim_job *b = j->before;
+    if (!b || b->count != j->count) {
+        adam_coefficients(o, g, j);
+        return;
+    }
+    memcpy(j->kernel, b->kernel, sizeof j->kernel);
+    memcpy(j->c, b->c, sizeof j->c);
+    memcpy(j->flag, b->flag, sizeof j->flag);
+    j->last = b->last;
+}
+
+RT_OPTIM_UPDATE(adam)
+{
+    rt_status st = next_step(&j->count, g, i, j, err);
+    if (!st) {
+        adam_as_before(o, g, j);
+    }
+    for (int k = 1; k <= j->last && !st; k++) {
+        st = rt__optim_state(&j->tensor[1 + k], g, i, k, false, 0, err);
+    }
+    return st;
 }
 
 RT_OPTIM_UPDATE(rmsprop)
