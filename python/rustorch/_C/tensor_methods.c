@@ -296,9 +296,46 @@ static PyObject *item(PyObject *o, PyObject *unused)
                                                       : py_raise(&err);
 }
 
-/* One dimension of nested lists; p points at its first element. */
+/* The last dimension as a list, for the most common dtypes; NULL without an
+ * exception: not one of them. `from` counts elements from the tensor's first. */
+static PyObject *row(rt_tensor *t, int64_t from)
+{
+    int last = rt_tensor_ndim(t) - 1;
+    int64_t n = rt_tensor_shape(t)[last], step = rt_tensor_strides(t)[last];
+    rt_dtype d = rt_tensor_dtype(t);
+    if (d != RT_FLOAT32 && d != RT_FLOAT64 && d != RT_INT64) {
+        return NULL;
+    }
+    PyObject *list = PyList_New(n);
+    const char *p = (const char *)rt_tensor_data(t) +
+                    from * (int64_t)rt_dtype_size(d);
+    for (int64_t i = 0; list && i < n;
+         i++, p += step * (int64_t)rt_dtype_size(d)) {
+        PyObject *o =
+            d == RT_INT64
+                ? PyLong_FromLongLong(*(const int64_t *)(const void *)p)
+                : PyFloat_FromDouble(
+                      d == RT_FLOAT64
+                          ? *(const double *)(const void *)p
+                          : (double)*(const float *)(const void *)p);
+        if (!o) {
+            Py_CLEAR(list);
+            break;
+        }
+        PyList_SET_ITEM(list, i, o);
+    }
+    return list;
+}
+
+/* One dimension of nested lists; offset points at its first element. */
 static PyObject *nested(rt_tensor *t, int dim, int64_t offset)
 {
+    if (dim == rt_tensor_ndim(t) - 1) {
+        PyObject *list = row(t, offset - rt_tensor_offset(t));
+        if (list || PyErr_Occurred()) {
+            return list;
+        }
+    }
     if (dim == rt_tensor_ndim(t)) {
         rt_tensor *one = NULL;
         rt_value v;
