@@ -13,7 +13,9 @@ enum {
     BLOCK = 16,
     PARALLEL_BLOCKS = 512,
     NEAR = 128,                /* blocks that stay in the first cache */
-    WORDS_AT_ONCE = 1 << 18
+    WORDS_AT_ONCE = 1 << 18,
+    WORDS_NEAR = 1024,
+    WIDE_RANGE = 1 << 28       /* from here on integers take 64 bits each */
 };
 
 /* Half types take a float32 sample, rounded when it is stored. */
@@ -212,13 +214,40 @@ void rt__sample_bernoulli_from(rt_generator *g, rt_tensor *t, const rt_tensor *p
     rt__generator_unlock(g);
 }
 
+/* int64 from words drawn ahead, each modulo a 32 bit range. */
+static void integers_of_words(rt_generator *g, int64_t *out, int64_t n,
+                              uint32_t range, int64_t low)
+{
+    uint32_t words[WORDS_NEAR];
+    /* floor(2^64 / range) + 1: the high part of its product with a word of 32
+     * bits is the quotient (Lemire, Kaser and Kurz 2019). */
+    uint64_t inverse = range > 1 ? UINT64_MAX / range + 1 : 0;
+    for (int64_t i = 0; i < n && !rt__stops_at(i | (WORDS_NEAR - 1));
+         i += WORDS_NEAR) {
+        int64_t m = n - i < WORDS_NEAR ? n - i : WORDS_NEAR;
+        rt__random_words(g, words, m);
+        for (int64_t k = 0; k < m; k++) {
+            uint64_t q = (uint64_t)((unsigned __int128)inverse * words[k] >> 64);
+            uint32_t rest = words[k] - (uint32_t)q * range;
+            out[i + k] = (int64_t)((uint64_t)(range > 1 ? rest : 0) +
+                                   (uint64_t)low);
+        }
+    }
+}
+
 void rt__sample_integers(rt_generator *g, rt_tensor *t, int64_t low, int64_t high)
 {
     uint64_t range = (uint64_t)high - (uint64_t)low;
     rt_dtype d = (rt_dtype)t->dtype;
     rt__generator_lock(g);
+    if (d == RT_INT64 && range < WIDE_RANGE) {
+        integers_of_words(g, (int64_t *)(void *)t->data, t->numel,
+                          (uint32_t)range, low);
+        rt__generator_unlock(g);
+        return;
+    }
     for (int64_t i = 0; i < t->numel && !rt__stops_at(i); i++) {
-        uint64_t word = range >> 32 ? rt__random_u64(g) : rt__random_u32(g);
+        uint64_t word = range >= WIDE_RANGE ? rt__random_u64(g) : rt__random_u32(g);
         rt__store_int(d, element(t, i),
                       (int64_t)(word % range + (uint64_t)low));
     }
