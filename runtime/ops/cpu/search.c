@@ -3,6 +3,7 @@
  */
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/move.h"
+#include "runtime/ops/cpu/reduce.h"
 #include "runtime/ops/cpu/sort.h"
 
 #include <string.h>
@@ -70,14 +71,77 @@ static void write_groups(rt__call *c, const distinct *d)
     }
 }
 
+/* The least and the largest of n > 0 integers. */
+static void limits_of(const int64_t *v, int64_t n, int64_t *low, int64_t *high)
+{
+    const rt__reduce_table *reduce = RT_ISA_TABLE(reduce);
+    *low = *high = v[0];
+    for (int64_t i = 0; i < n && !rt_interrupted(); i += 1 << 16) {
+        int64_t m = n - i < 1 << 16 ? n - i : 1 << 16;
+        rt__sum a, b;
+        reduce->row[RT_RED_smallest][RT_INT64](v + i, m, 0, &a);
+        reduce->row[RT_RED_largest][RT_INT64](v + i, m, 0, &b);
+        *low = a.i < *low ? a.i : *low;
+        *high = b.i > *high ? b.i : *high;
+    }
+}
+
+/* Where integers lie close together: each has a place of its own, which counts
+ * it, then says which distinct value it is. */
+static rt_status by_counting(rt__call *c, const rt_tensor *t, int64_t low,
+                             int64_t *place, int64_t places)
+{
+    const int64_t *v = (const int64_t *)(const void *)t->data;
+    int64_t n = 0, none = 0;
+    bool inverse = c->a[2].i != 0, counts = c->a[3].i != 0;
+    memset(place, 0, (size_t)places * sizeof *place);
+    for (int64_t i = 0; i < t->numel && !rt__stops_at(i); i++) {
+        place[v[i] - low]++;
+    }
+    for (int64_t i = 0; i < places; i++) {
+        n += place[i] != 0;
+    }
+    rt_status s = rt__result_new(c, 0, RT_INT64, 1, &n);
+    if (s == RT_OK) {
+        s = inverse ? rt__result_new(c, 1, RT_INT64, t->ndim, t->shape)
+                    : rt__result_new(c, 1, RT_INT64, 1, &none);
+    }
+    if (s == RT_OK) {
+        s = rt__result_new(c, 2, RT_INT64, 1, counts ? &n : &none);
+    }
+    if (s != RT_OK) {
+        return s;
+    }
+    int64_t *values = (int64_t *)c->r[0].t->data;
+    int64_t *inv = (int64_t *)c->r[1].t->data;
+    int64_t *count = (int64_t *)c->r[2].t->data;
+    for (int64_t i = 0, k = 0; i < places && k < n; i++) {
+        if (place[i]) {
+            values[k] = low + i;
+            if (counts) {
+                count[k] = place[i];
+            }
+            place[i] = k++;
+        }
+    }
+    for (int64_t i = 0; inverse && i < t->numel && !rt__stops_at(i); i++) {
+        inv[i] = place[v[i] - low];
+    }
+    return RT_OK;
+}
+
 RT_KERNEL(unique)
 {
     rt_tensor *self = rt__arg(c, 0), *t = NULL;
-    int64_t none = 0;
+    int64_t none = 0, low = 0, high = 0;
     bool inverse = c->a[2].i != 0, counts = c->a[3].i != 0;
     rt_status s = rt__dense(&t, self, c->name, c->err);
     if (s != RT_OK) {
         return s;
+    }
+    if (t->dtype == RT_INT64 && t->numel > 0) {
+        limits_of((const int64_t *)(const void *)t->data, t->numel, &low,
+                  &high);
     }
     int64_t *work = rt_alloc((size_t)(2 * t->numel + 1) * sizeof *work);
     distinct d = {.t = t, .order = work};
@@ -87,6 +151,11 @@ RT_KERNEL(unique)
         goto done;
     }
     d.group = work + t->numel;
+    if (t->dtype == RT_INT64 && t->numel > 0 &&
+        (uint64_t)high - (uint64_t)low < (uint64_t)t->numel) {
+        s = by_counting(c, t, low, work, high - low + 1);
+        goto done;
+    }
     s = find_groups(c, &d);
     if (s == RT_OK) {
         s = rt__result_new(c, 0, t->dtype, 1, &d.n);
@@ -112,18 +181,19 @@ done:
 static rt_status check_bins(rt__call *c, const int64_t *v, int64_t n,
                             int64_t *bins)
 {
-    for (int64_t i = 0; i < n; i++) {
+    int64_t low = 0, high = -1;
+    if (n > 0) {
+        limits_of(v, n, &low, &high);
+        *bins = high >= *bins ? high + 1 : *bins;
+    }
+    for (int64_t i = 0; low < 0 && i < n; i++) {
         if (v[i] < 0) {
             return rt_fail(c->err, RT_E_ARGUMENT,
                            "bincount: expected non-negative integers, element "
                            "%lld is %lld", (long long)i, (long long)v[i]);
         }
-        *bins = v[i] >= *bins ? v[i] + 1 : *bins;
-        if (rt__stops_at(i)) {
-            return rt__interrupted(c->name, c->err);
-        }
     }
-    return RT_OK;
+    return rt_interrupted() ? rt__interrupted(c->name, c->err) : RT_OK;
 }
 
 static rt_status count_weighted(rt__call *c, const rt_tensor *index,
@@ -155,15 +225,42 @@ static rt_status count_weighted(rt__call *c, const rt_tensor *index,
     return s;
 }
 
+/* Few bins are counted four at a time, each in a table of its own: equal values
+ * in a row would wait for each other. */
+static void count_values(int64_t *out, int64_t bins, const int64_t *v,
+                         int64_t n)
+{
+    enum { TABLES = 4, FEW = 2048 };
+    int32_t near[TABLES][FEW];
+    int64_t i = 0;
+    while (bins <= FEW && n - i >= FEW && !rt_interrupted()) {
+        int64_t end = n - i < 1 << 16 ? n - i : 1 << 16;
+        end = i + end / TABLES * TABLES;
+        memset(near, 0, sizeof near);
+        for (; i < end; i += TABLES) {
+            near[0][v[i]]++;
+            near[1][v[i + 1]]++;
+            near[2][v[i + 2]]++;
+            near[3][v[i + 3]]++;
+        }
+        for (int64_t k = 0; k < bins; k++) {
+            out[k] += (int64_t)near[0][k] + near[1][k] + near[2][k] +
+                      near[3][k];
+        }
+    }
+    for (; i < n && !rt__stops_at(i); i++) {
+        out[v[i]]++;
+    }
+}
+
 static rt_status count_plain(rt__call *c, const rt_tensor *index, int64_t bins)
 {
     rt_status s = rt__result_new(c, 0, RT_INT64, 1, &bins);
     if (s == RT_OK) {
         int64_t *out = (int64_t *)c->r[0].t->data;
         memset(out, 0, (size_t)bins * sizeof *out);
-        for (int64_t i = 0; i < index->numel && !rt__stops_at(i); i++) {
-            out[((int64_t *)index->data)[i]]++;
-        }
+        count_values(out, bins, (const int64_t *)(const void *)index->data,
+                     index->numel);
     }
     return s;
 }
