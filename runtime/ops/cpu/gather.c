@@ -8,6 +8,7 @@
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/move.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #define GRAIN 16384
@@ -74,10 +75,28 @@ static rt_status refuse_value(rt__call *c, const int64_t *v, int64_t first,
     return RT_E_INDEX;
 }
 
+typedef struct checking {
+    const int64_t *v;
+    int64_t size;
+    atomic_bool bad;
+} checking;
+
+static void check_range(void *ctx, int64_t begin, int64_t end)
+{
+    checking *k = ctx;
+    if (!RT_ISA_TABLE(gather)->within(k->v + begin, end - begin, 0, k->size)) {
+        k->bad = true;
+    }
+}
+
 static rt_status check_values(rt__call *c, const int64_t *v, int64_t n,
                               int64_t size, int dim)
 {
-    for (int64_t i = 0; i < n; i++) {
+    checking k = {.v = v, .size = size};
+    if (n > 0 && !rt__parallel(n, 2 * GRAIN, check_range, &k)) {
+        return rt__interrupted(c->name, c->err);
+    }
+    for (int64_t i = 0; k.bad && i < n; i++) {
         if (v[i] < 0 || v[i] >= size) {
             return refuse_value(c, v, i, size, dim);
         }
@@ -127,7 +146,11 @@ static void walk_row(const walk *w, int64_t row)
     int64_t by_place = last < 0 || last == w->dim ? 0 : w->t->strides[last];
     const int64_t *v = w->v + row * width;
     row_offsets(w, row, &ot, &os);
-    if (w->size == 4 && !w->scatter) {
+    if (!w->scatter && by_index == 1 && by_place == 0 && ss == 1) {
+        RT_ISA_TABLE(gather)->pick[__builtin_ctz((unsigned)w->size)](
+            w->s->data + os * (int64_t)w->size,
+            w->t->data + ot * (int64_t)w->size, v, width);
+    } else if (w->size == 4 && !w->scatter) {
         WALK_ROW(uint32_t, *sp = *tp);
     } else if (w->size == 8 && !w->scatter) {
         WALK_ROW(uint64_t, *sp = *tp);

@@ -231,17 +231,36 @@ static rt_status pad_limits(rt__call *c, int mode, int dim, int64_t n,
 typedef struct padding {
     const rt_tensor *src;
     rt_tensor *out;
+    int64_t left, middle;        /* of a row: margin, then a run of the source
+                                    as it stands (0: element by element) */
+    int64_t first;               /* where in the source that begins */
     int64_t *map[RT_MAX_DIMS];   /* source position of each output position */
     uint64_t value;
 } padding;
 
+/* Where an output row is: its place in each dimension but the last. */
+static void pad_place(const padding *p, int64_t row, int64_t *place)
+{
+    for (int d = p->out->ndim - 2; d >= 0; d--) {
+        place[d] = row % p->out->shape[d];
+        row /= p->out->shape[d];
+    }
+}
+
+static void pad_next(const padding *p, int64_t *place)
+{
+    int d = p->out->ndim - 2;
+    while (d >= 0 && ++place[d] == p->out->shape[d]) {
+        place[d--] = 0;
+    }
+}
+
 /* Source offset (elements) of an output row, or -1 when all of it is margin. */
-static int64_t pad_row(const padding *p, int64_t row)
+static int64_t pad_row(const padding *p, const int64_t *place)
 {
     int64_t offset = 0;
     for (int d = p->out->ndim - 2; d >= 0; d--) {
-        int64_t at = p->map[d][row % p->out->shape[d]];
-        row /= p->out->shape[d];
+        int64_t at = p->map[d][place[d]];
         if (at < 0) {
             return -1;
         }
@@ -255,8 +274,17 @@ static int64_t pad_row(const padding *p, int64_t row)
         TYPE *dst = (TYPE *)p->out->data + row * width;                        \
         const TYPE *src = (const TYPE *)p->src->data + from;                   \
         TYPE fill = (TYPE)p->value;                                            \
-        for (int64_t i = 0; i < width; i++) {                                  \
+        int64_t left = from < 0 ? width : p->middle ? p->left : width;         \
+        int64_t right = from < 0 ? width : p->middle ? left + p->middle : width;\
+        for (int64_t i = 0; i < left; i++) {                                   \
             dst[i] = from < 0 || map[i] < 0 ? fill : src[map[i] * step];       \
+        }                                                                      \
+        if (right > left) {                                                    \
+            memcpy(dst + left, src + p->first,                                 \
+                   (size_t)p->middle * sizeof *dst);                           \
+        }                                                                      \
+        for (int64_t i = right; i < width; i++) {                              \
+            dst[i] = map[i] < 0 ? fill : src[map[i] * step];                   \
         }                                                                      \
     } while (0)
 
@@ -266,8 +294,10 @@ static void pad_range(void *ctx, int64_t begin, int64_t end)
     int last = p->out->ndim - 1;
     int64_t width = p->out->shape[last], step = p->src->strides[last];
     const int64_t *map = p->map[last];
-    for (int64_t row = begin; row < end; row++) {
-        int64_t from = pad_row(p, row);
+    int64_t place[RT_MAX_DIMS];
+    pad_place(p, begin, place);
+    for (int64_t row = begin; row < end; row++, pad_next(p, place)) {
+        int64_t from = pad_row(p, place);
         switch (rt_dtype_size((rt_dtype)p->out->dtype)) {
         case 1:
             PAD_LOOP(uint8_t);
@@ -334,6 +364,20 @@ static rt_status pad_shape(rt__call *c, int mode, int64_t *shape,
     return RT_OK;
 }
 
+/* The part of a row that is the source's own. */
+static void find_middle(padding *p, int64_t before)
+{
+    int last = p->out->ndim - 1;
+    int64_t width = p->out->shape[last], n = p->src->shape[last];
+    int64_t from = before > 0 ? before : 0;
+    int64_t to = before + n < width ? before + n : width;
+    if (p->src->strides[last] == 1 && to > from) {
+        p->left = from;
+        p->middle = to - from;
+        p->first = from - before;
+    }
+}
+
 RT_KERNEL(pad)
 {
     rt_tensor *self = rt__arg(c, 0);
@@ -360,6 +404,7 @@ RT_KERNEL(pad)
         rt__store_int((rt_dtype)self->dtype, &p.value, rt__arg_int(c, 3));
     }
     s = pad_maps(c, &p, mode, before, &block);
+    find_middle(&p, before[self->ndim - 1]);
     if (s == RT_OK) {
         int64_t width = shape[self->ndim - 1];
         int64_t grain = 16384 / (width > 0 ? width : 1) + 1;
