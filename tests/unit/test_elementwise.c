@@ -22,6 +22,11 @@ static double silu(double x)
     return x * sigmoid(x);
 }
 
+static double softplus(double x)
+{
+    return log1p(exp(x));
+}
+
 static const struct {
     const char *name;
     rt__ew op;
@@ -46,6 +51,7 @@ static const struct {
     {"sigmoid", RT_EW_sigmoid, sigmoid, -80, 80, 3},
     {"erf", RT_EW_erf, erf, -4, 4, 2.5},
     {"silu", RT_EW_silu, silu, -80, 80, 3.5},
+    {"softplus", RT_EW_softplus, softplus, -80, 19, 3},
     {"sqrt", RT_EW_sqrt, sqrt, 0, 1e6, 0.51},
     {"tan", RT_EW_tan, tan, -3, 3, 1},
     {"atan", RT_EW_atan, atan, -30, 30, 1},
@@ -68,14 +74,14 @@ static double worst_error(rt__isa isa, int f)
 {
     enum { N = 20011 };
     static float x[N], y[N];
-    static const rt__params none;
+    static const rt__params usual = {.f = {1, 20}};   /* of softplus */
     double worst = 0;
     for (int i = 0; i < N; i++) {
         x[i] = (float)(functions[f].low + (functions[f].high - functions[f].low) *
                                               i / (N - 1.0));
     }
     void *data[] = {y, x};
-    rt__elementwise_tables[isa]->fn[functions[f].op][RT_FLOAT32](data, N, &none);
+    rt__elementwise_tables[isa]->fn[functions[f].op][RT_FLOAT32](data, N, &usual);
     for (int i = 0; i < N; i++) {
         double u = ulps(y[i], functions[f].exact((double)x[i]));
         worst = u > worst ? u : worst;
@@ -528,6 +534,94 @@ CASE(integers_wrap_around)
     rt_release(x);
     rt_release(one);
     rt_release(more);
+}
+
+static int64_t floored(int64_t a, int64_t b)
+{
+    int64_t q = b == -1 ? (int64_t)(0 - (uint64_t)a) : a / b;
+    return q - (b != -1 && a % b != 0 && (a < 0) != (b < 0));
+}
+
+CASE(integers_of_every_size_divide_alike_on_every_instruction_set)
+{
+    enum { N = 1000 };
+    static int64_t a[N], b[N], q[N], m[N];
+    static const rt__params none;
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        const rt__elementwise_table *t = rt__elementwise_tables[isa];
+        uint64_t state = 1;
+        int wrong = 0;
+        for (int i = 0; i < N; i++) {
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            a[i] = (int64_t)state >> (i / 200 * 10 + 3);
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            b[i] = (int64_t)state >> (i % 200 / 4 + 8);
+            b[i] = b[i] ? b[i] : i % 2 ? -1 : 7;
+        }
+        a[0] = INT64_MIN, b[0] = -1, a[1] = INT64_MAX, b[1] = -1;
+        t->fn[RT_EW_whole_quotient][RT_INT64]((void *[]){q, a, b}, N, &none);
+        t->fn[RT_EW_whole_modulo][RT_INT64]((void *[]){m, a, b}, N, &none);
+        for (int i = 0; i < N; i++) {
+            int64_t want = floored(a[i], b[i]);
+            uint64_t rest = (uint64_t)a[i] - (uint64_t)want * (uint64_t)b[i];
+            wrong += q[i] != want || m[i] != (int64_t)rest;
+        }
+        CHECK_INT(wrong, 0);
+    }
+}
+
+CASE(float64_exponentials_stay_within_an_ulp)
+{
+    enum { N = 4001 };
+    static double x[N], y[N];
+    static const rt__params none;
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        double worst = 0;
+        for (int i = 0; i < N; i++) {
+            x[i] = -708 + 1417. * i / (N - 1);
+        }
+        x[0] = NAN, x[1] = INFINITY, x[2] = -INFINITY, x[3] = -745;
+        rt__elementwise_tables[isa]->fn[RT_EW_exp][RT_FLOAT64](
+            (void *[]){y, x}, N, &none);
+        CHECK(isnan(y[0]) && y[1] == INFINITY && y[2] == 0);
+        CHECK_NEAR(y[3], 0x1p-1074, 0);
+        for (int i = 4; i < N; i++) {
+            double want = exp(x[i]);
+            worst = fmax(worst, fabs(y[i] - want) / want);
+        }
+        CHECK_NEAR(worst, 0, 0x1p-52);
+    }
+}
+
+static void check_power(rt__elementwise_fn fn, float a, float b)
+{
+    static const rt__params none;
+    float y;
+    double want = pow((double)a, (double)b);
+    fn((void *[]){&y, &a, &b}, 1, &none);
+    if (isnan(want) ? !isnan(y) : (ulps(y, want) > 0.51 ||
+                                   !signbit(y) != !signbit(want))) {
+        UNIT_FAIL("%g to the power %g is %g, not %g", (double)a, (double)b,
+                  (double)y, want);
+    }
+}
+
+CASE(powers_of_all_kinds_of_numbers_are_rounded_once)
+{
+    static const float some[] = {0, -0.f, 1, -1, 2, -2, 0.5f, -0.5f, 3, 1e-40f,
+                                 -1e-40f, 1e38f, 7.25f, 1.0001f, INFINITY,
+                                 -INFINITY, NAN, 4194304, -3, 100, 1e9f};
+    int n = sizeof some / sizeof *some;
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        rt__elementwise_fn fn =
+            rt__elementwise_tables[isa]->fn[RT_EW_float_pow][RT_FLOAT32];
+        for (int i = 0; i < n * n; i++) {
+            check_power(fn, some[i / n], some[i % n]);
+        }
+        for (int i = 0; i < 3000; i++) {
+            check_power(fn, (float)exp(i * 0.05 - 75), (float)(i % 17) - 8.3f);
+        }
+    }
 }
 
 CASE(division_modes_agree_with_python)

@@ -297,7 +297,13 @@ static rt_status refuse_zero(rt__call *c)
 static rt_status divide(rt__call *c, rt__ew op)
 {
     rt_dtype d = pair_type(c);
-    rt_status s = rt_dtype_is_floating(d) ? RT_OK : refuse_zero(c);
+    bool floats = rt_dtype_is_floating(d);
+    rt_status s = floats ? RT_OK : refuse_zero(c);
+    if (!floats && op == RT_EW_floor_divide) {
+        op = RT_EW_whole_quotient;
+    } else if (!floats && op == RT_EW_remainder) {
+        op = RT_EW_whole_modulo;
+    }
     return s == RT_OK ? run(c, op, d, 2, NULL) : s;
 }
 
@@ -355,7 +361,9 @@ RT_KERNEL(pow)
             return run(c, powers[i].op, d, 1, NULL);
         }
     }
-    return run(c, RT_EW_pow, d, 2, NULL);
+    bool halves = d == RT_FLOAT16 || d == RT_BFLOAT16;
+    return run(c, d == RT_FLOAT32 || halves ? RT_EW_float_pow : RT_EW_pow, d, 2,
+               NULL);
 }
 
 RT_KERNEL(isclose)

@@ -2,6 +2,7 @@
  * The loops of elementwise.def, for every type; compiled per instruction set.
  */
 #include "runtime/ops/cpu/isa.h"
+#include "runtime/ops/cpu/vec64.h"
 #include "runtime/ops/cpu/vec_trig.h"
 #include "runtime/ops/cpu/wide_rows.h"
 
@@ -241,6 +242,31 @@ LOOP2_SINGLE(k_div, a / b)
         }                                                                      \
     }                                                                          \
     LOOP1(k_##name##_f64, double, double, f, LIBM64(x))
+/* Blocks with bases or exponents that v_pow does not take go to libm. */
+static void k_vector_pow_f32(void *const *data, int64_t n, const rt__params *p)
+{
+    const float *left = data[1], *right = data[2];
+    float *out = data[0];
+    for (int64_t start = 0; start < n; start += 64) {
+        int m = n - start < 64 ? (int)(n - start) : 64, odd = 0;
+        const float *a = left + start, *b = right + start;
+        float *to = out + start;
+        for (int i = 0; i < m; i++) {
+            odd |= !(v_abs(a[i]) < INFINITY) | !(v_abs(b[i]) < 0x1p22f);
+        }
+        if (odd) {
+            for (int i = 0; i < m; i++) {
+                to[i] = powf(a[i], b[i]);
+            }
+            continue;
+        }
+        RT_VECTORISE
+        for (int i = 0; i < m; i++) {
+            to[i] = v_pow(a[i], b[i]);
+        }
+    }
+}
+
 TRIG(sin, v_sin, sinf, sin)
 TRIG(cos, v_cos, cosf, cos)
 
@@ -264,6 +290,48 @@ ISCLOSE(i32, int32_t)
 ISCLOSE(i64, int64_t)
 ISCLOSE(f32, float)
 ISCLOSE(f64, double)
+
+/* Quotients of integers below 2^51 are those of float64, rounded down: a
+ * fraction is further from the next integer than its rounding takes it. Blocks
+ * with larger numbers divide one by one. */
+#define WHOLE_LIMIT ((int64_t)1 << 51)
+#define LARGE(v) ((uint64_t)((v) + WHOLE_LIMIT) >> 52)
+
+#define WHOLE(id, T, WHAT, EXACT)                                              \
+    static void id(void *const *data, int64_t n, const rt__params *p)          \
+    {                                                                          \
+        const T *left = data[1], *right = data[2];                             \
+        T *out = data[0];                                                      \
+        for (int64_t start = 0; start < n; start += 128) {                     \
+            int m = n - start < 128 ? (int)(n - start) : 128;                  \
+            const T *a = left + start, *b = right + start;                     \
+            T *to = out + start;                                               \
+            uint64_t large = 0;                                                \
+            for (int i = 0; sizeof(T) == 8 && i < m; i++) {                    \
+                large |= LARGE((uint64_t)(int64_t)a[i]) |                      \
+                         LARGE((uint64_t)(int64_t)b[i]);                       \
+            }                                                                  \
+            if (large) {                                                       \
+                for (int i = 0; i < m; i++) {                                  \
+                    to[i] = (T)EXACT(a[i], b[i]);                              \
+                }                                                              \
+                continue;                                                      \
+            }                                                                  \
+            RT_VECTORISE                                                       \
+            for (int i = 0; i < m; i++) {                                      \
+                double x = v_from_whole((int64_t)a[i]);                        \
+                double y = v_from_whole((int64_t)b[i]);                        \
+                double q = v_floor64(x / y);                                   \
+                to[i] = (T)v_to_whole(WHAT);                                   \
+            }                                                                  \
+        }                                                                      \
+    }
+#define WHOLE_TYPES(name, WHAT, EXACT)                                         \
+    WHOLE(k_##name##_u8, uint8_t, WHAT, EXACT)                                 \
+    WHOLE(k_##name##_i32, int32_t, WHAT, EXACT)                                \
+    WHOLE(k_##name##_i64, int64_t, WHAT, EXACT)
+WHOLE_TYPES(whole_quotient, q, floor_quotient)
+WHOLE_TYPES(whole_modulo, x - q * y, floor_modulo)
 
 #define WHERE(suffix, T)                                                       \
     static void k_where_##suffix(void *const *data, int64_t n,                   \
@@ -306,6 +374,9 @@ const rt__elementwise_table RT_ISA_NAME(elementwise) = {{
     [RT_EW_cos] = {FLOATS(cos)},
     ALL(isclose),
     ALL(where),
+    [RT_EW_whole_quotient] = {INTEGERS(whole_quotient)},
+    [RT_EW_whole_modulo] = {INTEGERS(whole_modulo)},
+    [RT_EW_float_pow] = {[RT_FLOAT32] = k_vector_pow_f32},
 }, {{
 #undef EW1
 #undef EW1F

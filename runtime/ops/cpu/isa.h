@@ -44,6 +44,9 @@ typedef enum rt__ew {
     RT_EW_sin, RT_EW_cos,
     RT_EW_isclose,            /* bool; f[0] rtol, f[1] atol, i[0] equal_nan */
     RT_EW_where,              /* condition (bool), a, b */
+    RT_EW_whole_quotient,     /* floor_divide and remainder of integers; no */
+    RT_EW_whole_modulo,       /* divisor is 0 */
+    RT_EW_float_pow,          /* pow of float32 */
     RT_EW_COUNT
 } rt__ew;
 
