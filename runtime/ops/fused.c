@@ -12,7 +12,10 @@
 #include <pthread.h>
 #include <string.h>
 
-#define BLOCK_BYTES 8192
+/* So few that a processor that looks ahead from the last step of one block
+ * finds the loads of the next: steps that calculate and loads from memory then
+ * pass side by side. All buffers together stay in the first-level cache. */
+#define BLOCK_BYTES 1024
 #define SLOTS 8         /* block buffers: numbers spread out, and results */
 #define GRAIN 16384     /* elements a piece of parallel work, as in iterator.c */
 #define OPERANDS (RT_ELEMENTWISE_INPUTS + 1)
@@ -85,17 +88,32 @@ typedef struct job {
     int64_t size, block;        /* of an element; elements of a block */
 } job;
 
-static void run_block(const job *j, char (*room)[BLOCK_BYTES], int64_t at,
-                      int64_t n)
+/* Operands of each step at the next block, and what leads to the one after. */
+typedef struct cursor {
+    void *at[RT_FUSED_STEPS][OPERANDS];
+    int64_t step[RT_FUSED_STEPS][OPERANDS];
+} cursor;
+
+static void place_operands(cursor *c, const job *j, char (*room)[BLOCK_BYTES],
+                           int64_t begin)
+{
+    for (int i = 0; i < j->nstages; i++) {
+        for (int k = 0; k < j->stages[i].n; k++) {
+            const place *p = &j->stages[i].at[k];
+            c->at[i][k] = p->data ? p->data + begin * j->size : room[p->slot];
+            c->step[i][k] = p->data ? j->block * j->size : 0;
+        }
+    }
+}
+
+static void run_block(const job *j, cursor *c, int64_t n)
 {
     for (int i = 0; i < j->nstages; i++) {
         const stage *s = &j->stages[i];
-        void *d[OPERANDS];
+        s->fn(c->at[i], n, &s->p);
         for (int k = 0; k < s->n; k++) {
-            const place *p = &s->at[k];
-            d[k] = p->data ? p->data + at * j->size : room[p->slot];
+            c->at[i][k] = (char *)c->at[i][k] + c->step[i][k];
         }
-        s->fn(d, n, &s->p);
     }
 }
 
@@ -104,12 +122,14 @@ static void run_range(void *ctx, int64_t begin, int64_t end)
     const job *j = ctx;
     char room[SLOTS][BLOCK_BYTES] __attribute__((aligned(64)));
     int64_t most = end - begin < j->block ? end - begin : j->block;
+    cursor c;
     for (int i = 0; i < j->nspreads; i++) {
         const spread *s = &j->spreads[i];
         s->convert(room[s->slot], j->size, s->from, 0, most);
     }
+    place_operands(&c, j, room, begin);
     for (int64_t at = begin; at < end; at += j->block) {
-        run_block(j, room, at, end - at < j->block ? end - at : j->block);
+        run_block(j, &c, end - at < j->block ? end - at : j->block);
     }
 }
 
