@@ -361,7 +361,8 @@ CASE(rows_summed_together_have_the_bits_of_each_alone)
     static const int64_t widths[] = {0, 1, 15, 16, 63, 64, 65, 130, 1000, 1024};
     rt_tensor *x = noise(RT_FLOAT32, SHAPE(ROWS, RT_SHORT_ROW), 29);
     const float *data = (const float *)(const void *)x->data;
-    rt__sum first[ROWS], s[ROWS], alone;
+    double first[ROWS], s[ROWS];
+    rt__sum alone;
     for (size_t k = 0; k < sizeof widths / sizeof *widths; k++) {
         for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
             int64_t n = widths[k];
@@ -369,13 +370,35 @@ CASE(rows_summed_together_have_the_bits_of_each_alone)
             for (int i = 0; i < ROWS; i++) {
                 rt__reduce_tables[isa]->row[RT_RED_sum][RT_FLOAT32](
                     data + i * n, n, 0, &alone);
-                CHECK(s[i].f == alone.f);
+                CHECK(s[i] == alone.f);
                 first[i] = isa == 0 ? s[i] : first[i];
-                CHECK(s[i].f == first[i].f);
+                CHECK(s[i] == first[i]);
             }
         }
     }
     DROP(x);
+}
+
+CASE(sums_and_means_of_many_short_rows_are_each_at_their_place)
+{
+    static const int64_t rows[] = {1, 63, 64, 65, 300}, widths[] = {3, 1000};
+    for (int k = 0; k < 10; k++) {
+        rt_set_num_threads(1 + k % 3);
+        int64_t n = rows[k / 2], width = widths[k % 2];
+        rt_tensor *x = noise(RT_FLOAT32, SHAPE(n, width), 31);
+        rt_tensor *s = CALL(sum, 2, T(x), INTS(1));
+        rt_tensor *m = CALL(mean, 2, T(x), INTS(1));
+        for (int64_t i = 0; i < n; i++) {
+            double want = 0;
+            for (int64_t j = 0; j < width; j++) {
+                want += at(x, i * width + j);
+            }
+            CHECK_NEAR(at(s, i), want, 1e-4);
+            CHECK_NEAR(at(m, i), want / (double)width, 1e-6);
+        }
+        DROP(x, s, m);
+    }
+    rt_set_num_threads(0);
 }
 
 CASE(an_extreme_or_a_nan_is_found_wherever_it_stands)

@@ -110,22 +110,47 @@ typedef struct pass {
                               a row is: see fold_rows */
     rt__axes axes;
     rt__row_reduction kind;
-    double m;
+    double m;              /* or what sums are divided by */
     int64_t blocks;        /* of a row */
     rt__sum *sums;         /* [outer][blocks] */
     int64_t whole;         /* elements that make one of its results */
+    float *results;        /* NULL, or where sums of short rows go instead */
 } pass;
+
+/* Sums of short rows of float32: a piece writes results itself. */
+static void sum_short_rows(void *ctx, int64_t begin, int64_t end)
+{
+    enum { ONCE = 64 };
+    pass *p = ctx;
+    int64_t length = p->rows.length;
+    const float *x = (const float *)(const void *)p->rows.data;
+    double sums[ONCE];
+    for (int64_t i = begin; i < end; i += ONCE) {
+        int64_t n = end - i < ONCE ? end - i : ONCE;
+        RT_ISA_TABLE(reduce)->sums(x + i * length, n, length, sums);
+        for (int64_t k = 0; k < n; k++) {
+            if (p->results) {
+                p->results[i + k] = (float)(sums[k] / p->m);
+            } else {
+                p->sums[i + k].f = sums[k];
+            }
+        }
+    }
+}
+
+static bool are_short(const pass *p)
+{
+    return p->kind == RT_RED_sum && p->rows.dtype == RT_FLOAT32 &&
+           p->rows.length <= RT_SHORT_ROW;
+}
 
 static void run_blocks(void *ctx, int64_t begin, int64_t end)
 {
     pass *p = ctx;
     const rt__rows *r = &p->rows;
     int64_t size = (int64_t)rt_dtype_size(r->dtype);
-    if (p->kind == RT_RED_sum && r->dtype == RT_FLOAT32 &&
-        r->length <= RT_SHORT_ROW) {
-        RT_ISA_TABLE(reduce)->sums((const float *)(const void *)r->data +
-                                       begin * r->length,
-                                   end - begin, r->length, p->sums + begin);
+    if (are_short(p)) {
+        sum_short_rows(p, begin, end);
         return;
     }
     for (int64_t i = begin; i < end; i++) {
@@ -286,6 +311,15 @@ static void store(rt__call *c, int k, const pass *p,
     }
 }
 
+static rt_status sum_short(pass *p, rt__call *c, double divisor)
+{
+    p->m = divisor;
+    p->results = (float *)(void *)c->r[0].t->data;
+    bool whole = rt__parallel(p->rows.outer, BLOCK / (p->rows.length + 16) + 1,
+                              sum_short_rows, p);
+    return whole ? RT_OK : rt__interrupted(c->name, c->err);
+}
+
 static rt_status start(rt__call *c, pass *p, rt_dtype dtype)
 {
     *p = (pass){.kind = RT_RED_COUNT};
@@ -304,9 +338,11 @@ static rt_status reduce(rt__call *c, rt__row_reduction kind, rt_dtype dtype,
     rt_status s = start(c, &p, dtype);
     if (s == RT_OK) {
         p.kind = kind;
-        s = run_pass(&p, c->name, c->err);
+        s = are_short(&p) && !p.folded && c->r[0].t->dtype == RT_FLOAT32
+                ? sum_short(&p, c, f ? (double)p.rows.length : 1)
+                : run_pass(&p, c->name, c->err);
     }
-    if (s == RT_OK) {
+    if (s == RT_OK && p.sums) {
         store(c, 0, &p, f);
     }
     end_pass(&p);

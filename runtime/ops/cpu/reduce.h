@@ -32,9 +32,9 @@ typedef enum rt__row_reduction {
 typedef struct rt__reduce_table {
     void (*row[RT_RED_COUNT][RT_DTYPE_COUNT])(const void *row, int64_t n,
                                               double m, rt__sum *s);
-    /* s[i].f becomes the sum of row i, the same bits that row[RT_RED_sum] gives;
+    /* s[i] becomes the sum of row i, the same bits that row[RT_RED_sum] gives;
      * n <= RT_SHORT_ROW. */
-    void (*sums)(const float *x, int64_t rows, int64_t n, rt__sum *s);
+    void (*sums)(const float *x, int64_t rows, int64_t n, double *s);
     /* Sums `width` columns of `rows` elements, `stride` elements apart, in
      * their own type; join adds such sums to a total. */
     void (*column_sum[RT_DTYPE_COUNT])(const void *x, int64_t rows,

@@ -163,7 +163,7 @@ WIDE_SUM(exponentials_f32, -INFINITY, w_exp(v - m))
 
 /* sum_f32 of `count` rows side by side: while one waits for its last additions,
  * the others go on. */
-V_INLINE void sum_together(const float *x, int64_t n, rt__sum *s, int count)
+V_INLINE void sum_together(const float *x, int64_t n, double *s, int count)
 {
     enum { MOST = 2 };
     wide sum[MOST][WIDE_PARTS];
@@ -183,11 +183,11 @@ V_INLINE void sum_together(const float *x, int64_t n, rt__sum *s, int count)
             EACH_ROW { sum[r][j] += w_load_part(x + r * n + at, left, 0); }
         }
     }
-    EACH_ROW { s[r].f = w_join_wide(sum[r]); }
+    EACH_ROW { s[r] = w_join_wide(sum[r]); }
 #undef EACH_ROW
 }
 
-static void sums(const float *x, int64_t rows, int64_t n, rt__sum *s)
+static void sums(const float *x, int64_t rows, int64_t n, double *s)
 {
     int64_t i = 0;
     for (; WIDE == 16 && i + 2 <= rows; i += 2, x += 2 * n) {
