@@ -78,6 +78,22 @@ static size_t cache_bytes(int name, size_t usual)
     return n > 0 ? (size_t)n : usual;
 }
 
+/* The third level as this machine shares it out. Inside a virtual machine the
+ * processor names all of the host's, ten times what the system lists. */
+static size_t shared_cache_bytes(void)
+{
+    size_t said = cache_bytes(_SC_LEVEL3_CACHE_SIZE, 16 << 20);
+    FILE *f = fopen("/sys/devices/system/cpu/cpu0/cache/index3/size", "r");
+    unsigned long kib = 0;
+    if (f) {
+        if (fscanf(f, "%luK", &kib) != 1) {
+            kib = 0;
+        }
+        fclose(f);
+    }
+    return kib > 0 && kib << 10 < said ? kib << 10 : said;
+}
+
 /* A cgroup's CPU quota in whole cores, or `cores` where there is none. */
 static int quota_cores(int cores)
 {
@@ -107,7 +123,7 @@ static void detect(void)
     }
     cpu.l1d = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32 << 10);
     cpu.l2 = cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
-    cpu.l3 = cache_bytes(_SC_LEVEL3_CACHE_SIZE, 16 << 20);
+    cpu.l3 = shared_cache_bytes();
     cpu_set_t mask;
     int cores = sched_getaffinity(0, sizeof mask, &mask) == 0
                     ? CPU_COUNT(&mask)

@@ -4,6 +4,7 @@
  * through all steps in blocks that stay in the first-level cache. The loops are
  * those of the single ops, found by asking each op's kernel step for its plan.
  */
+#include "runtime/base/cpu.h"
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/elementwise.h"
 #include "runtime/ops/cpu/move.h"
@@ -17,6 +18,7 @@
  * pass side by side. All buffers together stay in the first-level cache. */
 #define BLOCK_BYTES 1024
 #define SLOTS 8         /* block buffers: numbers spread out, and results */
+#define LAST_SLOT SLOTS /* of results on their way past the caches */
 #define GRAIN 16384     /* elements a piece of parallel work, as in iterator.c */
 #define OPERANDS (RT_ELEMENTWISE_INPUTS + 1)
 
@@ -86,6 +88,7 @@ typedef struct job {
     spread spreads[SLOTS];
     int nstages, nspreads;
     int64_t size, block;        /* of an element; elements of a block */
+    char *past;                 /* where results go past the caches, or NULL */
 } job;
 
 /* Operands of each step at the next block, and what leads to the one after. */
@@ -120,7 +123,7 @@ static void run_block(const job *j, cursor *c, int64_t n)
 static void run_range(void *ctx, int64_t begin, int64_t end)
 {
     const job *j = ctx;
-    char room[SLOTS][BLOCK_BYTES] __attribute__((aligned(64)));
+    char room[SLOTS + 1][BLOCK_BYTES] __attribute__((aligned(64)));
     int64_t most = end - begin < j->block ? end - begin : j->block;
     cursor c;
     for (int i = 0; i < j->nspreads; i++) {
@@ -129,7 +132,15 @@ static void run_range(void *ctx, int64_t begin, int64_t end)
     }
     place_operands(&c, j, room, begin);
     for (int64_t at = begin; at < end; at += j->block) {
-        run_block(j, &c, end - at < j->block ? end - at : j->block);
+        int64_t n = end - at < j->block ? end - at : j->block;
+        run_block(j, &c, n);
+        if (j->past) {
+            RT_ISA_TABLE(convert)->stream(j->past + at * j->size,
+                                          room[LAST_SLOT], n * j->size);
+        }
+    }
+    if (j->past) {
+        rt__stream_end();
     }
 }
 
@@ -423,10 +434,27 @@ static bool writable(const chain *c, int self)
     return true;
 }
 
+/* What no cache holds until somebody reads it need not be read before it is
+ * written. */
+static bool goes_past(const chain *c, const rt_tensor *to)
+{
+    int64_t bytes = to->numel * c->job.size, all = bytes;
+    for (int i = 0; i < c->ninputs; i++) {
+        const rt_tensor *t = c->taken[i] ? c->tensor[i] : NULL;
+        if (t && t->storage == to->storage) {
+            return false;
+        }
+        all += t && !c->single[i] ? bytes : 0;
+    }
+    return (size_t)all > rt__cpu_info()->l3;
+}
+
 static rt_status pass(chain *c, rt_tensor *to, rt_error *err)
 {
     job *j = &c->job;
-    j->stages[c->nsteps - 1].at[0].data = to->data;
+    j->past = goes_past(c, to) ? to->data : NULL;
+    j->stages[c->nsteps - 1].at[0] = (place){j->past ? NULL : to->data,
+                                             LAST_SLOT};
     if (to->numel <= GRAIN) {
         run_range(j, 0, to->numel);
         return RT_OK;

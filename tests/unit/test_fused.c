@@ -4,6 +4,8 @@
  */
 #include "tests/unit/tensors.h"
 
+#include "runtime/base/cpu.h"
+
 #include <unistd.h>
 
 #define LEAVES 6
@@ -183,6 +185,21 @@ static bool passes(const rt_fused_step *steps, int n, rt_value a, rt_value b,
     CHECK_OK(rt_fused(steps, n, in, 3, &out, &err), err);
     rt_release(out);
     return out != NULL;
+}
+
+/* More bytes than the last cache: the result is written past it. */
+CASE(results_past_the_caches_have_the_bits_of_single_calls)
+{
+    int64_t n = (int64_t)rt__cpu_info()->l3 / 16 + 1003;
+    n = n < 8000000 ? n : 8000000;
+    rt_tensor *a = noise(RT_FLOAT32, SHAPE(n), 1), *out = NULL;
+    rt_tensor *b = noise(RT_FLOAT32, SHAPE(n), 2);
+    rt_tensor *c = noise(RT_FLOAT32, SHAPE(n), 3);
+    rt_value in[] = {T(a), T(b), T(c)};
+    rt_tensor *want = singly(mul_add, 2, in);
+    CHECK_OK(rt_fused(mul_add, 2, in, 3, &out, &err), err);
+    CHECK(same_bits(out, want));
+    DROP(a, b, c, want, out);
 }
 
 CASE(other_dtypes_shapes_and_layouts_take_single_calls)

@@ -15,7 +15,9 @@
 #define OPERANDS (RT_ELEMENTWISE_INPUTS + 1)
 #define BLOCK 512       /* elements of a buffer */
 #define GRAIN 16384     /* elements a piece of parallel work */
-#define PAST_BLOCK 2048 /* elements that are written past the caches at once */
+/* Elements that are written past the caches at once: so few that a processor
+ * that looks ahead has the next block's loads under way meanwhile. */
+#define PAST_BLOCK 256
 
 static const bool gives_bool[RT_EW_COUNT] = {
 #define EW1(name, i, f, d)
