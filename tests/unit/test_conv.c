@@ -42,6 +42,25 @@ static const setup laned[] = {
     {20, 3, 60, 70, 13, 7, 7, {2, 2}, {3, 3}, {1, 1}, 1},
     {150, 1, 5, 5, 2, 5, 5, {1, 1}, {0, 0}, {1, 1}, 1},  /* one pixel */
 };
+/* Neither: strides, paddings, dilations and groups of all kinds, panels and
+ * runs that end early, rows longer than runs, phases without a tap. */
+static const setup patched[] = {
+    {3, 20, 15, 18, 37, 3, 3, {2, 2}, {1, 1}, {1, 1}, 1},
+    {2, 3, 31, 40, 33, 7, 7, {2, 2}, {3, 3}, {1, 1}, 1},
+    {1, 5, 12, 14, 6, 3, 3, {2, 3}, {2, 0}, {3, 2}, 1},
+    {2, 8, 10, 11, 12, 3, 2, {1, 2}, {1, 1}, {2, 1}, 4},
+    {3, 70, 9, 9, 40, 1, 1, {1, 1}, {0, 0}, {1, 1}, 1},
+    {2, 9, 9, 9, 5, 1, 1, {3, 2}, {0, 1}, {1, 1}, 1},   /* gaps in dx */
+    {2, 4, 7, 7, 4, 2, 2, {3, 3}, {0, 0}, {1, 1}, 2},
+    {1, 2, 1, 1300, 3, 1, 9, {1, 1}, {0, 4}, {1, 1}, 1},
+    {2, 16, 2, 700, 15, 1, 4, {1, 2}, {0, 1}, {1, 1}, 1},
+    {1, 130, 6, 7, 30, 5, 5, {1, 1}, {2, 2}, {1, 1}, 1}, /* some blocks */
+    {2, 2, 20, 1, 3, 5, 1, {1, 1}, {4, 0}, {1, 1}, 1},
+    {1, 2, 3, 3, 2, 3, 3, {2, 2}, {5, 4}, {2, 2}, 1},
+    {1, 1, 40, 40, 2, 33, 33, {1, 1}, {3, 3}, {1, 1}, 1}, /* by columns */
+    {1, 1, 40, 40, 2, 30, 34, {2, 1}, {0, 0}, {1, 1}, 1},
+};
+#define PATCHED ((int)(sizeof patched / sizeof *patched))
 #define LANED ((int)(sizeof laned / sizeof *laned))
 #define TILED ((int)(sizeof tiled / sizeof *tiled))
 #define SETUPS ((int)(sizeof setups / sizeof *setups))
@@ -167,6 +186,17 @@ CASE(images_side_by_side_agree_with_direct_loops)
     rt_set_simd_enabled(true);
 }
 
+CASE(patches_agree_with_direct_loops)
+{
+    for (int on = 1; on >= 0; on--) {
+        rt_set_simd_enabled(on);
+        for (int i = 0; i < PATCHED; i++) {
+            check_setup(&patched[i], RT_FLOAT32, 1e-4);
+        }
+    }
+    rt_set_simd_enabled(true);
+}
+
 /* Bound: a part of the sum of |x| |w|, which grows with the channels. */
 CASE(tiles_of_3x3_convolutions_agree_with_direct_loops)
 {
@@ -278,19 +308,32 @@ CASE(one_special_value_reaches_only_what_depends_on_it_by_columns)
     }
 }
 
-static void check_threads(int64_t n, int64_t c, int64_t k, int64_t size)
+CASE(one_special_value_reaches_only_what_depends_on_it_by_patches)
+{
+    for (int on = 1; on >= 0; on--) {
+        rt_set_simd_enabled(on);
+        for (int i = 0; i < PATCHED - 5; i++) {
+            check_specials(&patched[i], 1e-4);
+        }
+    }
+    rt_set_simd_enabled(true);
+}
+
+static void check_threads(int64_t n, int64_t c, int64_t k, int64_t size,
+                          int64_t stride)
 {
     rt_tensor *x = noise(RT_FLOAT32, SHAPE(n, c, size, size), 1), *r[2][3];
     rt_tensor *w = noise(RT_FLOAT32, SHAPE(k, c, 3, 3), 2);
-    rt_tensor *g = noise(RT_FLOAT32, SHAPE(n, k, size, size), 3);
-    rt_value one = INTS(1, 1);
+    int64_t out = (size - 1) / stride + 1;
+    rt_tensor *g = noise(RT_FLOAT32, SHAPE(n, k, out, out), 3);
+    rt_value one = INTS(1, 1), step = INTS(stride, stride);
     for (int i = 0; i < 2; i++) {
         rt_set_num_threads(i ? 3 : 1);
-        r[i][0] = CALL(conv2d, 7, T(x), T(w), RT_NONE, one, one, one, I(1));
+        r[i][0] = CALL(conv2d, 7, T(x), T(w), RT_NONE, step, one, one, I(1));
         r[i][1] = CALL(conv2d_input, 7, T(g), T(w), RT_V_INTS(x->shape, 4),
-                       one, one, one, I(1));
+                       step, one, one, I(1));
         r[i][2] = CALL(conv2d_weight, 7, T(g), T(x), RT_V_INTS(w->shape, 4),
-                       one, one, one, I(1));
+                       step, one, one, I(1));
     }
     rt_set_num_threads(0);
     for (int which = 0; which < 3; which++) {
@@ -303,14 +346,20 @@ static void check_threads(int64_t n, int64_t c, int64_t k, int64_t size)
 
 CASE(threads_change_no_bit_of_a_tiled_convolution)
 {
-    check_threads(4, 24, 40, 15);
-    check_threads(2, 16, 20, 70);
+    check_threads(4, 24, 40, 15, 1);
+    check_threads(2, 16, 20, 70, 1);
 }
 
 CASE(threads_change_no_bit_of_images_side_by_side)
 {
-    check_threads(40, 3, 20, 15);
-    check_threads(16, 5, 3, 40);
+    check_threads(40, 3, 20, 15, 1);
+    check_threads(16, 5, 3, 40, 1);
+}
+
+CASE(threads_change_no_bit_of_patches)
+{
+    check_threads(4, 70, 40, 21, 2);
+    check_threads(1, 12, 50, 70, 3);
 }
 
 CASE(one_image_without_a_batch_dimension)

@@ -9,13 +9,15 @@
  *   d weight = d output x columns^T
  *
  * Images are taken in groups whose columns fit the cache, chosen by shape
- * alone. A 1 x 1 window without stride or padding needs no columns.
+ * alone. A 1 x 1 window without stride or padding needs no columns. float32
+ * goes other ways: tiles, images side by side, patches.
  */
+#include "runtime/ops/cpu/conv.h"
+
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/gemm.h"
 #include "runtime/ops/cpu/lanes.h"
 #include "runtime/ops/cpu/move.h"
-#include "runtime/ops/cpu/window.h"
 #include "runtime/ops/cpu/winograd.h"
 
 #include <stdio.h>
@@ -23,15 +25,7 @@
 
 #define COLUMN_BYTES (4 << 20)
 
-typedef struct conv {
-    rt__window w;
-    int64_t n, groups, ci, co;   /* ci, co: channels in one group */
-    int64_t k, p;                /* ci * kH * kW, OH * OW */
-    int64_t chunk;               /* images at a time */
-    bool plain;                  /* columns are the input itself */
-    rt_dtype dtype;
-    size_t size;
-} conv;
+typedef rt__conv conv;
 
 /* --- geometry ------------------------------------------------------------- */
 
@@ -527,6 +521,10 @@ RT_KERNEL(conv2d)
         s = run_lanes(c, &v, l, NULL);
         i = v.n;
     }
+    if (s == RT_OK && y->numel > 0 && i == 0) {
+        s = rt__conv_patches(&v, x, w, b, y, &done, c->name, c->err);
+        i = done ? v.n : 0;
+    }
     for (; s == RT_OK && y->numel > 0 && i < v.n; i += v.chunk) {
         int64_t n = v.n - i < v.chunk ? v.n - i : v.chunk;
         s = forward_chunk(c, &v, x, w, b, y, i, n);
@@ -648,6 +646,10 @@ RT_KERNEL(conv2d_input)
         s = run_lanes(c, &v, l, NULL);
         i = v.n;
     }
+    if (s == RT_OK && out->numel > 0 && i == 0) {
+        s = rt__conv_patches_input(&v, g, w, out, &done, c->name, c->err);
+        i = done ? v.n : 0;
+    }
     for (; s == RT_OK && out->numel > 0 && i < v.n; i += v.chunk) {
         int64_t n = v.n - i < v.chunk ? v.n - i : v.chunk;
         s = input_chunk(c, &v, g, w, out, i, n);
@@ -768,6 +770,10 @@ RT_KERNEL(conv2d_weight)
         l.y = (float *)g->data;
         s = run_lanes(c, &v, l, (float *)out->data);
         i = v.n;
+    }
+    if (s == RT_OK && g->numel > 0 && out->numel > 0 && i == 0) {
+        s = rt__conv_patches_weight(&v, g, x, out, &done, c->name, c->err);
+        i = done ? v.n : 0;
     }
     if (s == RT_OK && i == 0) {     /* the products are added to it */
         memset(out->data, 0, (size_t)out->numel * v.size);

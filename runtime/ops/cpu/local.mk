@@ -10,6 +10,7 @@ ops_kernels = \
 	%D%/lanes_kernels.c %D%/lanes.h \
 	%D%/sgemm_kernels.c %D%/sgemm_kernels.h \
 	%D%/norm_kernels.c %D%/norm.h \
+	%D%/patches_kernels.c %D%/patches.h %D%/square.h \
 	%D%/pooling_kernels.c %D%/pooling.h \
 	%D%/random_kernels.c %D%/random_kernels.h \
 	%D%/reduce_kernels.c \
@@ -48,6 +49,7 @@ libruntime_la_SOURCES += \
 	%D%/softmax.c
 libruntime_la_SOURCES += %D%/fused.c
 libruntime_la_SOURCES += %D%/lanes.c
+libruntime_la_SOURCES += %D%/conv.h %D%/conv_patches.c %D%/patches.c
 libruntime_la_SOURCES += %D%/rows.h
 libruntime_la_SOURCES += %D%/sgemm.c
 libruntime_la_SOURCES += %D%/winograd.c

@@ -3,6 +3,7 @@
  * compiled per instruction set.
  */
 #include "runtime/ops/cpu/sgemm_kernels.h"
+#include "runtime/ops/cpu/square.h"
 
 #include <string.h>
 
@@ -54,50 +55,6 @@ INLINE vec all(float x)
 
 /* --- packing ------------------------------------------------------------- */
 
-/* Lane l of the lower and the upper vector after exchanging blocks of d. */
-#define LOW(l, d) ((l) & (d) ? VL + (l) - (d) : (l))
-#define HIGH(l, d) ((l) & (d) ? VL + (l) : (l) + (d))
-#define FOUR(f, l, d) f(l, d), f((l) + 1, d), f((l) + 2, d), f((l) + 3, d)
-#if defined(__AVX512F__)
-#define LANES(f, d)                                                            \
-    FOUR(f, 0, d), FOUR(f, 4, d), FOUR(f, 8, d), FOUR(f, 12, d)
-#elif defined(__AVX2__)
-#define LANES(f, d) FOUR(f, 0, d), FOUR(f, 4, d)
-#else
-#define LANES(f, d) FOUR(f, 0, d)
-#endif
-
-/* Compilers spell it differently. */
-#if defined(__clang__)
-#define PICK(x, y, f, d) __builtin_shufflevector(x, y, LANES(f, d))
-#else
-#define PICK(x, y, f, d) __builtin_shuffle(x, y, (pick){LANES(f, d)})
-typedef int32_t pick __attribute__((vector_size(VL * 4)));
-#endif
-
-#define EXCHANGE(d)                                                            \
-    UNROLL_ALL for (int i = 0; i < VL; i++)                                    \
-    {                                                                          \
-        if (!(i & (d))) {                                                      \
-            vec x = r[i], y = r[i + (d)];                                      \
-            r[i] = PICK(x, y, LOW, d);                                         \
-            r[i + (d)] = PICK(x, y, HIGH, d);                                  \
-        }                                                                      \
-    }
-
-/* r becomes its transpose: blocks of 1, 2, 4 ... change places. */
-INLINE void transpose(vec r[VL])
-{
-    EXCHANGE(1)
-    EXCHANGE(2)
-#if defined(__AVX2__)
-    EXCHANGE(4)
-#endif
-#if defined(__AVX512F__)
-    EXCHANGE(8)
-#endif
-}
-
 /* The first n <= VL lanes; n is known when this is compiled. */
 INLINE void store_part(float *p, vec v, int n)
 {
@@ -126,7 +83,7 @@ INLINE void pack_square(float *out, int width, int x, const float *from,
     {
         r[i] = i < n && i < have ? load(from + i * along) : (vec){0};
     }
-    transpose(r);
+    w_transpose(r);
     UNROLL_ALL for (int i = 0; i < VL; i++)
     {
         if (have == VL) {
