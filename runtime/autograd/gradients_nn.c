@@ -189,6 +189,27 @@ static rt_tensor *channel_sum(rt__rule_call *c, rt_tensor *t,
     return F(sum, T(t), L(dims, n));
 }
 
+/* All gradients of batch_norm at once: false where that does not apply. */
+static bool fused_batch(rt__rule_call *c)
+{
+    rt_tensor *out[3] = {NULL, NULL, NULL};
+    if (c->graph || c->status != RT_OK) {
+        return false;
+    }
+    rt_tensor *w = WANTS(0) ? ARG(3) : NULL;
+    rt_status s = rt__fused_batch_norm(out, G, ARG(0), w, RES(1), RES(2),
+                                       c->a[5].i != 0, WANTS(0), c->err);
+    bool done = s == RT_OK && out[1];
+    for (int i = 0; i < 3; i++) {
+        int to = i ? i + 2 : 0;
+        rt_tensor *t = rt__formula_fused(c, s, out[i]);
+        if (done && WANTS(to)) {
+            GIVE(to, t);
+        }
+    }
+    return done || s != RT_OK;
+}
+
 RULE(batch_norm, D | A(0) | A(3) | R(1) | R(2), 0, 0,
      D | A(0) | R(1) | R(2), D)
 {
@@ -196,6 +217,9 @@ RULE(batch_norm, D | A(0) | A(3) | R(1) | R(2), 0, 0,
     int n = 0;
     rt_tensor *rstd = NULL, *xhat = NULL;
     bool training = c->a[5].i != 0;
+    if ((WANTS(0) || WANTS(3)) && fused_batch(c)) {
+        return;
+    }
     for (int i = 0; i < LIKE(0)->ndim; i++) {
         if (i != 1) {
             dims[n++] = i;

@@ -289,7 +289,11 @@ RT_LAYER_FORWARD(adaptive_avg_pool2d)
                        "W] or [C, H, W] with elements, got %d dimensions", n);
     }
     const int64_t *size = rt_tensor_shape(x) + n - 2;
-    if (size[0] % h == 0 && size[1] % w == 0) {
+    if (h == 1 && w == 1) {
+        int64_t dims[2] = {-2, -1};
+        st = rt__op1(RT_OP_mean, &out, err, 3, args[0], RT_V_INTS(dims, 2),
+                     RT_V_BOOL(true));
+    } else if (size[0] % h == 0 && size[1] % w == 0) {
         int64_t window[2] = {size[0] / h, size[1] / w};
         st = rt__op1(RT_OP_avg_pool2d, &out, err, 2, args[0],
                      RT_V_INTS(window, 2));

@@ -255,6 +255,43 @@ conv_row("5x5 1->6@28", 64, 1, 6, 28, 5, 0)
 conv_row("3x3 64@56 forward and backward", 8, 64, 64, 56, 3, 1, backward=True)
 
 
+def layer_row(text, build, *shape, backward=False, tolerance=1e-2):
+    """A layer with its own parameters; `backward`: all gradients, of the input too."""
+
+    @row(text + (" forward and backward" if backward else ""), tolerance=tolerance)
+    def _(T):
+        T.manual_seed(0)
+        layer, x = build(T.nn), randn(T, *shape, grad=backward)
+        params = list(layer.parameters())
+        if not backward:
+            def forward():
+                with T.no_grad():
+                    return layer(x)
+
+            return forward
+
+        def run():
+            x.grad = None
+            for p in params:
+                p.grad = None
+            layer(x).square().mean().backward()
+            return x.grad
+
+        return run
+
+
+layer_row("conv 3x3 stride 2 64->128@56", lambda nn: nn.Conv2d(64, 128, 3, stride=2, padding=1),
+          8, 64, 56, 56, backward=True)
+layer_row("conv 7x7 stride 2 3->64@112", lambda nn: nn.Conv2d(3, 64, 7, stride=2, padding=3),
+          8, 3, 112, 112)
+layer_row("conv 1x1 64->64@56", lambda nn: nn.Conv2d(64, 64, 1), 8, 64, 56, 56, backward=True)
+layer_row("conv 3x3 depthwise 64@56", lambda nn: nn.Conv2d(64, 64, 3, padding=1, groups=64),
+          8, 64, 56, 56, backward=True)
+layer_row("conv_transpose 4x4 stride 2 64->32@28",
+          lambda nn: nn.ConvTranspose2d(64, 32, 4, stride=2, padding=1), 8, 64, 28, 28)
+layer_row("batch_norm 32x64x28^2", lambda nn: nn.BatchNorm2d(64), 32, 64, 28, 28, backward=True)
+
+
 @row("max_pool2d 8x64x56^2", work=("byte", 5 * 8 * 64 * 56 * 56))
 def _(T):
     a = randn(T, 8, 64, 56, 56)

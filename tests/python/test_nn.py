@@ -463,3 +463,34 @@ def test_models_convert_to_pytorch_and_back(torch):
         pass
     with pytest.raises(rustorch.errors.UnsupportedError, match="Own"):
         rustorch.interop.from_pytorch(Own())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("affine", [True, False])
+def test_batch_norms_gradients_in_one_pass_are_those_of_the_formula(rt, dtype, training, affine):
+    rt.manual_seed(0)
+    dtype = getattr(rt, dtype)
+    x = (rt.randn(5, 7, 13, 11, dtype=dtype) * 3 + 2).requires_grad_()
+    w, b = (rt.randn(7, dtype=dtype).requires_grad_() for _ in range(2)) if affine else (None, None)
+    g = rt.randn(5, 7, 13, 11, dtype=dtype)
+    mean, var = rt.randn(7, dtype=dtype), rt.rand(7, dtype=dtype) + 1
+    leaves = [t for t in (x, w, b) if t is not None]
+
+    def gradients(**how):
+        y = rt.nn.functional.batch_norm(x, mean.clone(), var.clone(), w, b, training)
+        return rt.autograd.grad(y, leaves, g, **how)
+
+    want = gradients(create_graph=True)
+    before = rt.get_num_threads()
+    rt.set_num_threads(1)
+    once = gradients()
+    rt.set_num_threads(3)
+    again = gradients()
+    rt.set_num_threads(before)
+    for a, c, d in zip(once, again, want):
+        assert a.tolist() == c.tolist()
+        assert rt.allclose(a, d.detach(), rtol=1e-4, atol=2e-4 if dtype is rt.float32 else 1e-9)
+    x.data[0, 3, 0, 0] = float("nan")
+    hurt = gradients()[0]
+    assert hurt.isnan().any((0, 2, 3)).tolist() == [training and c == 3 for c in range(7)]

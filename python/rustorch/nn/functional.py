@@ -154,6 +154,8 @@ def adaptive_avg_pool2d(input, output_size):
     if rows % h or columns % w:
         raise _C.UnsupportedError(
             f"adaptive_avg_pool2d: {rows}x{columns} does not divide into {h}x{w} windows")
+    if h == 1 and w == 1 and rows and columns:
+        return input.mean((-2, -1), keepdim=True)
     return _ops["avg_pool2d"](input, (rows // h, columns // w))
 
 

@@ -19,6 +19,12 @@ typedef struct rt__backward_rows {
     /* += over one row: gw += g * xhat, for columns [begin, end) */
     void (*layer_weight)(void *gw, const void *g, const void *x, double mean,
                          double rstd, int64_t begin, int64_t end);
+    /* += the sums of g and of g * (x - mean) */
+    void (*moments)(const void *g, const void *x, double mean, int64_t n,
+                    double sums[2]);
+    /* g * f[0] - (x - mean) * f[1] - f[2] */
+    void (*shifted)(void *out, const void *g, const void *x, double mean,
+                    int64_t n, const double f[3]);
 } rt__backward_rows;
 
 typedef struct rt__backward_table {
@@ -46,5 +52,10 @@ rt_status rt__fused_layer_norm(rt_tensor **out, rt_tensor *g, rt_tensor *x,
 rt_status rt__fused_layer_weight(rt_tensor **out, rt_tensor *g, rt_tensor *x,
                                  rt_tensor *w, rt_tensor *mean,
                                  rt_tensor *rstd, rt_error *err);
+/* batch_norm: gradients of x, weight and bias at once; out[0] stays NULL unless
+ * wanted. mean and rstd are what was used, the batch's own if `training`. */
+rt_status rt__fused_batch_norm(rt_tensor *out[3], rt_tensor *g, rt_tensor *x,
+                               rt_tensor *w, rt_tensor *mean, rt_tensor *rstd,
+                               bool training, bool want_x, rt_error *err);
 
 #endif

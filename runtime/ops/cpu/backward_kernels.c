@@ -62,11 +62,38 @@
         for (int64_t i = begin; i < end; i++) {                                \
             gw[i] += g[i] * ((x[i] - m) * r);                                  \
         }                                                                      \
+    }                                                                          \
+    static void moments_##T(const void *g_, const void *x_, double mean_,      \
+                            int64_t n, double sums[2])                         \
+    {                                                                          \
+        const T *g = g_, *x = x_;                                              \
+        T m = (T)mean_, sum, along;                                            \
+        SUM(T, sum, n, g[at]);                                                 \
+        SUM(T, along, n, g[at] * (x[at] - m));                                 \
+        sums[0] += sum;                                                        \
+        sums[1] += along;                                                      \
+    }                                                                          \
+    static void shifted_##T(void *out_, const void *g_, const void *x_,        \
+                            double mean_, int64_t n, const double f[3])        \
+    {                                                                          \
+        T *out = out_, m = (T)mean_, a = (T)f[0], b = (T)f[1], c = (T)f[2];    \
+        const T *g = g_, *x = x_;                                              \
+        if (b == 0 && c == 0) {             /* whatever x holds */             \
+            RT_VECTORISE                                                       \
+            for (int64_t i = 0; i < n; i++) {                                  \
+                out[i] = g[i] * a;                                             \
+            }                                                                  \
+            return;                                                            \
+        }                                                                      \
+        RT_VECTORISE                                                           \
+        for (int64_t i = 0; i < n; i++) {                                      \
+            out[i] = g[i] * a - (x[i] - m) * b - c;                            \
+        }                                                                      \
     }
 ROWS(float, v_exp)
 ROWS(double, exp)
 
 #define TABLE(T)                                                               \
-    {softmax_##T, log_softmax_##T, layer_weight_##T}
+    {softmax_##T, log_softmax_##T, layer_weight_##T, moments_##T, shifted_##T}
 
 const rt__backward_table RT_ISA_NAME(backward) = {{TABLE(float), TABLE(double)}};

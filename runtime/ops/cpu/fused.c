@@ -279,3 +279,75 @@ rt_status rt__fused_layer_weight(rt_tensor **out, rt_tensor *g, rt_tensor *x,
     }
     return finish(out, t, dense, s);
 }
+
+/* --- batch_norm --------------------------------------------------------------------------- */
+
+typedef struct channels {
+    const rt__backward_rows *rows;
+    char *dx;
+    const char *g, *x;
+    const rt_tensor *w, *mean, *rstd;
+    rt_tensor *dw, *db;
+    int64_t n, count, inner;       /* images, channels, pixels */
+    bool training;
+} channels;
+
+static void channel_range(void *ctx, int64_t begin, int64_t end)
+{
+    channels *j = ctx;
+    rt_dtype dtype = (rt_dtype)j->mean->dtype;
+    int64_t size = (int64_t)rt_dtype_size(dtype), bytes = j->inner * size;
+    double all = (double)(j->n * j->inner);
+    for (int64_t c = begin; c < end; c++) {
+        double sums[2] = {0}, mean = number(j->mean, c);
+        double rstd = number(j->rstd, c);
+        for (int64_t i = 0; i < j->n && !rt_interrupted(); i++) {
+            int64_t at = (i * j->count + c) * bytes;
+            j->rows->moments(j->g + at, j->x + at, mean, j->inner, sums);
+        }
+        rt__store_float(dtype, j->dw->data + c * size, sums[1] * rstd);
+        rt__store_float(dtype, j->db->data + c * size, sums[0]);
+        double f[3] = {rstd * (j->w ? number(j->w, c) : 1), 0, 0};
+        if (j->training) {
+            f[1] = f[0] * rstd * rstd * sums[1] / all;
+            f[2] = f[0] * sums[0] / all;
+        }
+        for (int64_t i = 0; j->dx && i < j->n && !rt_interrupted(); i++) {
+            int64_t at = (i * j->count + c) * bytes;
+            j->rows->shifted(j->dx + at, j->g + at, j->x + at, mean, j->inner,
+                             f);
+        }
+    }
+}
+
+rt_status rt__fused_batch_norm(rt_tensor *out[3], rt_tensor *g, rt_tensor *x,
+                               rt_tensor *w, rt_tensor *mean, rt_tensor *rstd,
+                               bool training, bool want_x, rt_error *err)
+{
+    rt_tensor *dense = NULL;
+    if (!layer_plain(g, x, w, mean) || !rt__same_shape(g, x)) {
+        return RT_OK;
+    }
+    int64_t n = x->shape[0], count = mean->numel, inner = x->numel / n / count;
+    rt_status s = rt__contiguous_as(&dense, g, (rt_dtype)g->dtype, "backward", err);
+    if (s == RT_OK && want_x) {
+        s = rt__tensor_like(&out[0], x, (rt_dtype)x->dtype, err);
+    }
+    for (int i = 1; s == RT_OK && i < 3; i++) {
+        s = rt__tensor_like(&out[i], mean, (rt_dtype)x->dtype, err);
+    }
+    if (s == RT_OK) {
+        channels j = {rows_of(x), want_x ? out[0]->data : NULL, dense->data,
+                      x->data, w, mean, rstd, out[1], out[2], n, count, inner,
+                      training};
+        int64_t grain = ROW_GRAIN / (n * inner + 1) + 1;
+        s = rt__parallel(count, grain, channel_range, &j) ? RT_OK
+                                                          : stopped(err);
+    }
+    rt_release(dense);
+    for (int i = 0; s != RT_OK && i < 3; i++) {
+        rt_release(out[i]);
+        out[i] = NULL;
+    }
+    return s;
+}

@@ -13,6 +13,7 @@
 #include "runtime/ops/cpu/step.h"
 
 enum { DEPTH = 512, TASKS = 8, MOST_TAPS = 1024, MOST_PANELS = 16 };
+enum { PLANE = 4096 };           /* pixels of a run of a single channel */
 enum { PIXELS = 256, COLUMNS = 256 };   /* of a piece of a weight's gradient */
 enum { MOST_LANES = 16, MOST_NR = 2 * MOST_LANES };
 
@@ -154,21 +155,32 @@ static void copy_row(const work *d, float *out, const float *row, int64_t at,
     memset(out + to, 0, (size_t)(n - to) * sizeof *out);
 }
 
+/* One phase of a plane. */
+static void copy_phase(const work *d, const view *w, const float *plane,
+                       int64_t y, int64_t x, float *out)
+{
+    const rt__side *s = d->v->side;
+    for (int64_t i = 0; i < w->rows; i++, out += w->columns) {
+        if (y < 0 || y >= s[0].in) {
+            memset(out, 0, (size_t)w->columns * sizeof *out);
+        } else {
+            copy_row(d, out, plane + y * s[1].in, x, w->columns);
+        }
+        y += s[0].stride;
+    }
+}
+
 static void copy_channels(const work *d, const view *w, const float *plane,
                           int64_t channels, float *out)
 {
     const rt__side *s = d->v->side;
-    int64_t rows = d->phases[0] * d->phases[1] * w->rows;
-    for (int64_t i = 0; i < channels * rows; i++, out += w->columns) {
-        int64_t phase = i % rows / w->rows;
-        int64_t y = s[0].first + phase / d->phases[1] +
-                    (w->y + i % w->rows) * s[0].stride;
-        int64_t x = s[1].first + phase % d->phases[1] + w->x * s[1].stride;
-        const float *row = plane + i / rows * s[0].in * s[1].in + y * s[1].in;
-        if (y < 0 || y >= s[0].in) {
-            memset(out, 0, (size_t)w->columns * sizeof *out);
-        } else {
-            copy_row(d, out, row, x, w->columns);
+    int64_t y = s[0].first + w->y * s[0].stride;
+    int64_t x = s[1].first + w->x * s[1].stride;
+    for (int64_t c = 0; c < channels; c++, plane += s[0].in * s[1].in) {
+        for (int64_t i = 0; i < d->phases[0]; i++) {
+            for (int64_t j = 0; j < d->phases[1]; j++, out += w->phase) {
+                copy_phase(d, w, plane, y + i, x + j, out);
+            }
         }
     }
 }
@@ -289,13 +301,13 @@ static void multiply(const task *k, int64_t panel, int64_t c, int64_t depth)
     }
 }
 
-/* Results to their places in y. */
-static void place(const task *k)
+/* Results to their places in y: planes of them `plane` apart, rows `row`. */
+static void place(const task *k, int64_t plane, int64_t row)
 {
     const rt__patches *v = k->d->v;
     const rt__side *s = v->side;
     for (int64_t m = 0; m < v->m; m++) {
-        const float *from = k->out + m * k->d->pixels;
+        const float *from = k->out + m * plane;
         for (int64_t p = k->from; p < k->to;) {
             int64_t x = p % s[1].out, run = least(s[1].out - x, k->to - p);
             float *to = k->y + m * v->plane + s[1].out_first +
@@ -304,7 +316,7 @@ static void place(const task *k)
             for (int64_t i = 0; i < run; i++) {
                 to[i * s[1].out_step] = from[i];
             }
-            from += run;
+            from += p + run < k->to && x + run == s[1].out ? row - x : run;
             p += run;
         }
     }
@@ -331,7 +343,7 @@ static void run_task(task *k, const float *x)
         }
     }
     if (gaps(v)) {
-        place(k);
+        place(k, d->pixels, v->side[1].out);
     }
 }
 
@@ -354,6 +366,48 @@ static void tasks(void *ctx, int64_t begin, int64_t end)
         k.y = v->y + image * v->m * v->plane;
         run_of(d, i % d->runs, &k.from, &k.to);
         run_task(&k, v->x + image * v->c * plane);
+    }
+    rt_free(room);
+}
+
+/* The weights of a group's single channel, in the order of offsets(). */
+static void single_weights(const work *d, int64_t group, float *out)
+{
+    const rt__patches *v = d->v;
+    const rt__side *s = v->side;
+    const float *w = v->weight + group * v->wg;
+    for (int64_t i = 0; i < d->taps; i++) {
+        int64_t y = s[0].tap0 + i / s[1].taps * s[0].tap_step;
+        out[i] = w[y * v->w_row + s[1].tap0 + i % s[1].taps * s[1].tap_step];
+    }
+}
+
+/* Groups of one channel each: shifted planes are added up. */
+static void singles(void *ctx, int64_t begin, int64_t end)
+{
+    work *d = ctx;
+    const rt__patches *v = d->v;
+    int64_t x = view_room(d, 1) + 4 * MOST_LANES;
+    float *room = rt__step_room(&d->failed, 2 * x + 2 * d->taps);
+    task k = {.d = d, .x = room};
+    for (int64_t i = begin; room && i < end && !rt_interrupted(); i++) {
+        int64_t plane = i / d->runs;
+        float *w = room + 2 * x;
+        k.out = room + x;
+        k.at = (int32_t *)(void *)(w + d->taps);
+        k.group = plane % v->groups;
+        k.y = v->y + plane * v->plane;
+        run_of(d, i % d->runs, &k.from, &k.to);
+        k.w = view_of(d, k.from, k.to);
+        copy_channels(d, &k.w, v->x + plane * v->side[0].in * v->side[1].in, 1,
+                      k.x);
+        offsets(d, &k.w, 1, k.at);
+        single_weights(d, k.group, w);
+        int64_t first = position(d, &k.w, k.from);
+        d->t->single(k.out, k.x + first, k.at, w, d->taps,
+                     v->bias ? v->bias[k.group] : 0,
+                     position(d, &k.w, k.to - 1) - first + 1);
+        place(&k, 0, k.w.columns);
     }
     rt_free(room);
 }
@@ -382,10 +436,26 @@ static void widen_bias(const work *d)
     }
 }
 
+static bool is_single(const rt__patches *v)
+{
+    return v->c == 1 && v->m == 1;
+}
+
+static int64_t single_grain(const work *d)
+{
+    return 65536 / (d->pixels * d->taps + 1) + 1;
+}
+
 rt_status rt__patches_run(const rt__patches *v, const char *name, rt_error *err)
 {
     work d;
     plan(&d, v);
+    if (is_single(v)) {
+        cut_runs(&d, PLANE);
+        bool all = rt__parallel(v->n * v->groups * d.runs, single_grain(&d),
+                                singles, &d);
+        return rt__steps_ended(all, &d.failed, name, err);
+    }
     plan_forward(&d);
     int64_t weights = v->groups * d.panels * d.g->mr * d.k;
     int64_t bias = v->bias ? v->groups * v->m * d.g->nr : 0;
@@ -494,6 +564,52 @@ static void pieces(void *ctx, int64_t begin, int64_t end)
     rt_free(room);
 }
 
+/* The same with one channel: sums of lanes, over planes where they lie. */
+static void single_pieces(void *ctx, int64_t begin, int64_t end)
+{
+    work *d = ctx;
+    const rt__patches *v = d->v;
+    const rt__side *s = v->side;
+    int64_t x = view_room(d, 1), lanes = d->t->lanes, from, to;
+    float *room = rt__step_room(&d->failed, x + d->taps * (lanes + 1));
+    for (int64_t i = begin; room && i < end; i++) {
+        int64_t chain = i % d->chains, group = i / d->chains;
+        float *sums = room + x, *out = d->sums +
+                                       (chain * v->groups + group) * d->taps;
+        int32_t *at = (int32_t *)(void *)(sums + d->taps * lanes);
+        memset(sums, 0, (size_t)(d->taps * lanes) * sizeof *sums);
+        for (int64_t r = chain; r < v->n * d->runs && !rt_interrupted();
+             r += d->chains) {
+            int64_t plane = r / d->runs * v->groups + group;
+            run_of(d, r % d->runs, &from, &to);
+            view w = view_of(d, from, to);
+            copy_channels(d, &w, v->x + plane * s[0].in * s[1].in, 1, room);
+            offsets(d, &w, 1, at);
+            const float *g = v->y + plane * v->plane + from;
+            while (from < to) {            /* whole rows at once */
+                int64_t col = from % s[1].out, n = to - from, rows = 1;
+                if (col == 0 && n >= s[1].out) {
+                    rows = n / s[1].out;
+                    n = s[1].out;
+                } else {
+                    n = least(n, s[1].out - col);
+                }
+                d->t->dots(sums, g, room + position(d, &w, from), at, d->taps,
+                           rows, n, w.columns);
+                g += rows * n;
+                from += rows * n;
+            }
+        }
+        for (int64_t t = 0; t < d->taps; t++) {
+            out[t] = 0;
+            for (int64_t l = 0; l < lanes; l++) {
+                out[t] += sums[t * lanes + l];
+            }
+        }
+    }
+    rt_free(room);
+}
+
 /* Sums of all chains, in order, into the first. */
 static void join(void *ctx, int64_t begin, int64_t end)
 {
@@ -517,7 +633,7 @@ rt_status rt__patches_weight(const rt__patches *v, float *dw, const char *name,
     d.blocks = quotient(v->c, d.channels);
     d.channels = quotient(v->c, d.blocks);
     d.blocks = quotient(v->c, d.channels);
-    cut_runs(&d, PIXELS);
+    cut_runs(&d, is_single(v) ? PLANE : PIXELS);
     d.chains = within(quotient(TASKS, d.blocks * v->groups), 1,
                       v->n * d.runs);
     d.sums = d.chains > 1 ? rt_alloc((size_t)(d.chains * all) * sizeof *d.sums)
@@ -525,7 +641,8 @@ rt_status rt__patches_weight(const rt__patches *v, float *dw, const char *name,
     if (!d.sums) {
         return rt_fail(err, RT_E_MEMORY, "%s: not enough memory", name);
     }
-    bool whole = rt__parallel(d.chains * d.blocks * v->groups, 1, pieces, &d) &&
+    rt__range_fn fn = is_single(v) ? single_pieces : pieces;
+    bool whole = rt__parallel(d.chains * d.blocks * v->groups, 1, fn, &d) &&
                  rt__parallel(all, 16384, join, &d);
     if (d.chains > 1) {
         memcpy(dw, d.sums, (size_t)all * sizeof *dw);

@@ -35,6 +35,15 @@ typedef struct rt__patches_table {
      * lanes (others are 0). A row too much may be written. */
     void (*turned)(float *out, int width, const float *x, const int32_t *at,
                    int n, const rt__square *squares, int count);
+    /* out[i] = b + the sum over taps t of w[t] * x[at[t] + i]; whole vectors
+     * are written. */
+    void (*single)(float *out, const float *x, const int32_t *at,
+                   const float *w, int64_t taps, float b, int64_t n);
+    /* sums[t * lanes] += g times x from at[t] on, for rows of `columns`
+     * numbers: dense in g, `pitch` apart in x. */
+    void (*dots)(float *sums, const float *g, const float *x,
+                 const int32_t *at, int64_t taps, int64_t rows,
+                 int64_t columns, int64_t pitch);
 } rt__patches_table;
 RT_ISA_FAMILY(rt__patches_table, patches);
 

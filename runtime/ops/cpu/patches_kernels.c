@@ -76,9 +76,84 @@ static void turned(float *out, int width, const float *x, const int32_t *at,
     }
 }
 
+/* --- a single channel ----------------------------------------------------- */
+
+static void single(float *out, const float *x, const int32_t *at,
+                   const float *w, int64_t taps, float b, int64_t n)
+{
+    for (int64_t i = 0; i < n; i += 4 * WIDE, x += 4 * WIDE) {
+        wide s0 = w_all(b), s1 = s0, s2 = s0, s3 = s0;
+        for (int64_t t = 0; t < taps; t++) {
+            const float *from = x + at[t];
+            wide f = w_all(w[t]);
+            s0 = w_fma(f, w_load(from), s0);
+            s1 = w_fma(f, w_load(from + WIDE), s1);
+            s2 = w_fma(f, w_load(from + 2 * WIDE), s2);
+            s3 = w_fma(f, w_load(from + 3 * WIDE), s3);
+        }
+        w_store(out + i, s0);
+        w_store(out + i + WIDE, s1);
+        w_store(out + i + 2 * WIDE, s2);
+        w_store(out + i + 3 * WIDE, s3);
+    }
+}
+
+enum { DOTS = 9 };
+
+#define DOT(N)                                                                 \
+    static void dots_##N(float *sums, const float *g, const float *x,          \
+                         const int32_t *at, int64_t rows, int64_t columns,     \
+                         int64_t pitch)                                        \
+    {                                                                          \
+        wide s[N];                                                             \
+        _Pragma("GCC unroll 9") for (int t = 0; t < N; t++)                    \
+        {                                                                      \
+            s[t] = w_load(sums + t * WIDE);                                    \
+        }                                                                      \
+        for (; rows > 0; rows--, g += columns, x += pitch) {                   \
+            int64_t i = 0;                                                     \
+            for (; i + WIDE <= columns; i += WIDE) {                           \
+                wide f = w_load(g + i);                                        \
+                _Pragma("GCC unroll 9") for (int t = 0; t < N; t++)            \
+                {                                                              \
+                    s[t] = w_fma(f, w_load(x + at[t] + i), s[t]);              \
+                }                                                              \
+            }                                                                  \
+            if (i < columns) {                                                 \
+                wide f = w_load_part(g + i, columns - i, 0);                   \
+                _Pragma("GCC unroll 9") for (int t = 0; t < N; t++)            \
+                {                                                              \
+                    s[t] = w_fma(f, w_load_part(x + at[t] + i, columns - i,    \
+                                                0), s[t]);                     \
+                }                                                              \
+            }                                                                  \
+        }                                                                      \
+        _Pragma("GCC unroll 9") for (int t = 0; t < N; t++)                    \
+        {                                                                      \
+            w_store(sums + t * WIDE, s[t]);                                    \
+        }                                                                      \
+    }
+DOT(1) DOT(2) DOT(3) DOT(4) DOT(5) DOT(6) DOT(7) DOT(8) DOT(9)
+
+static void dots(float *sums, const float *g, const float *x,
+                 const int32_t *at, int64_t taps, int64_t rows,
+                 int64_t columns, int64_t pitch)
+{
+    static void (*const by_taps[DOTS])(float *, const float *, const float *,
+                                       const int32_t *, int64_t, int64_t,
+                                       int64_t) = {
+        dots_1, dots_2, dots_3, dots_4, dots_5, dots_6, dots_7, dots_8, dots_9};
+    for (int64_t t = 0; t < taps; t += DOTS) {
+        int64_t n = taps - t < DOTS ? taps - t : DOTS;
+        by_taps[n - 1](sums + t * WIDE, g, x, at + t, rows, columns, pitch);
+    }
+}
+
 const rt__patches_table RT_ISA_NAME(patches) = {
     .lanes = WIDE,
     .spread = spread,
     .lines = lines,
     .turned = turned,
+    .single = single,
+    .dots = dots,
 };
