@@ -341,8 +341,9 @@ rt_status rt__fused_batch_norm(rt_tensor *out[3], rt_tensor *g, rt_tensor *x,
                       x->data, w, mean, rstd, out[1], out[2], n, count, inner,
                       training};
         int64_t grain = ROW_GRAIN / (n * inner + 1) + 1;
-        s = rt__parallel(count, grain, channel_range, &j) ? RT_OK
-                                                          : stopped(err);
+        bool whole = rt__parallel(count, grain, channel_range, &j) &&
+                     !rt_interrupted();       /* nor within a channel */
+        s = whole ? RT_OK : stopped(err);
     }
     rt_release(dense);
     for (int i = 0; s != RT_OK && i < 3; i++) {
