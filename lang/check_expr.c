@@ -433,7 +433,6 @@ static void tensor_index(lang__checker *c, lang__index *item)
 static void sequence_index(lang__checker *c, lang__expr *e, lang__type at,
                            lang__type part)
 {
-    lang__index *item = &e->u.index.items[0];
     if (e->u.index.count != 1) {
         lang__diagnostic *d = lang__report(
             c->errors, LANG__D_TYPE, e->span, "%s takes one index, not %d",
@@ -443,6 +442,7 @@ static void sequence_index(lang__checker *c, lang__expr *e, lang__type at,
         lang__bad(e);
         return;
     }
+    lang__index *item = &e->u.index.items[0];
     if (item->kind == LANG__AT) {
         lang__check_as(c, &item->at, LANG__INT, "an index");
         e->type = at;
