@@ -12,7 +12,8 @@
 #include "runtime/ops/cpu/sgemm_kernels.h"
 #include "runtime/ops/cpu/step.h"
 
-enum { DEPTH = 512, TASKS = 8, MOST_TAPS = 1024, MOST_PANELS = 16 };
+enum { DEPTH = 512, TASKS = 8, MOST_TAPS = 1024, MOST_PANELS = 16,
+       MOST_ROOM = 1 << 24 };         /* floats of a copied input */
 enum { PLANE = 4096 };           /* pixels of a run of a single channel */
 enum { PIXELS = 256, COLUMNS = 256 };   /* of a piece of a weight's gradient */
 enum { MOST_LANES = 16, MOST_NR = 2 * MOST_LANES };
@@ -58,12 +59,27 @@ static int64_t shift(const rt__side *s, int64_t tap)
     return s->shift0 + tap * s->shift_step;
 }
 
+static int64_t farthest(const rt__side *s)
+{
+    return shift(s, s->shift_step < 0 ? 0 : s->taps - 1);
+}
+
+/* Inputs that `outs` outputs in a row reach over. */
+static double span_of(const rt__side *s, int64_t outs)
+{
+    return ((double)outs + 1) * (double)s->stride + (double)farthest(s);
+}
+
 bool rt__patches_suits(const rt__patches *v)
 {
-    int64_t room = v->c * (v->side[0].taps + v->side[0].stride) *
-                   (v->side[1].out + v->side[1].taps);
-    return v->side[0].taps * v->side[1].taps <= MOST_TAPS && v->c > 0 &&
-           v->m > 0 && room < INT32_MAX / MOST_TAPS;
+    int64_t taps = v->side[0].taps * v->side[1].taps, ow = v->side[1].out;
+    if (taps > MOST_TAPS || v->c < 1 || v->m < 1 || ow < 1) {
+        return false;
+    }
+    double room = (double)within(DEPTH / taps, 1, v->c) *
+                  span_of(&v->side[0], PLANE / ow + 2) *
+                  span_of(&v->side[1], least(ow, 2 * PLANE));
+    return room < MOST_ROOM;
 }
 
 static void plan(work *d, const rt__patches *v)
@@ -74,7 +90,7 @@ static void plan(work *d, const rt__patches *v)
     d->panels = quotient(v->m, d->g->mr);
     for (int i = 0; i < 2; i++) {
         const rt__side *s = &v->side[i];
-        int64_t far = shift(s, s->shift_step < 0 ? 0 : s->taps - 1);
+        int64_t far = farthest(s);
         d->phases[i] = least(s->stride, far + 1);
         d->reach[i] = far / s->stride;
     }
@@ -634,7 +650,7 @@ rt_status rt__patches_weight(const rt__patches *v, float *dw, const char *name,
     d.channels = quotient(v->c, d.blocks);
     d.blocks = quotient(v->c, d.channels);
     cut_runs(&d, is_single(v) ? PLANE : PIXELS);
-    d.chains = within(quotient(TASKS, d.blocks * v->groups), 1,
+    d.chains = within(quotient(2 * TASKS, d.blocks * v->groups), 1,
                       v->n * d.runs);
     d.sums = d.chains > 1 ? rt_alloc((size_t)(d.chains * all) * sizeof *d.sums)
                           : dw;
