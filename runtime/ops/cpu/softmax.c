@@ -12,6 +12,7 @@
 
 #define GRAIN 16384
 #define SCAN_COLUMNS 64
+#define SIDE_BY_SIDE 4   /* rows of a scan */
 
 /* The result seen as [outer][length][inner], holding the operand converted;
  * work happens in place. */
@@ -288,8 +289,30 @@ RT_KERNEL(log_softmax)
             }                                                                  \
         }                                                                      \
     } while (0)
+/* Rows side by side: while one waits for its last addition, the others go on. */
+#define SCAN_ROWS(T, A, STEP)                                                  \
+    do {                                                                       \
+        A acc[SIDE_BY_SIDE];                                                   \
+        T *x = (T *)(void *)a->work->data + at;                                \
+        for (int k = 0; k < SIDE_BY_SIDE; k++) {                               \
+            acc[k] = a->flag;                                                  \
+        }                                                                      \
+        for (int64_t r = 0; r < a->length; r++) {                              \
+            _Pragma("GCC unroll 4")                                            \
+            for (int k = 0; k < SIDE_BY_SIDE; k++) {                           \
+                T *p = x + k * a->length + r;                                  \
+                A v = (A)*p, s = acc[k];                                       \
+                acc[k] = STEP;                                                 \
+                *p = (T)acc[k];                                                \
+            }                                                                  \
+        }                                                                      \
+    } while (0)
 #define SCAN_BAND(T, A)                                                        \
-    if (a->flag) {                                                             \
+    if (rows && a->flag) {                                                     \
+        SCAN_ROWS(T, A, s *v);                                                 \
+    } else if (rows) {                                                         \
+        SCAN_ROWS(T, A, s + v);                                                \
+    } else if (a->flag) {                                                      \
         SCAN(T, A, s *v);                                                      \
     } else {                                                                   \
         SCAN(T, A, s + v);                                                     \
@@ -298,10 +321,13 @@ RT_KERNEL(log_softmax)
 static void scan_bands(void *ctx, int64_t begin, int64_t end)
 {
     const along *a = ctx;
-    for (int64_t i = begin; i < end; i++) {
+    int64_t next;
+    for (int64_t i = begin; i < end; i = next) {
         int64_t from = i % a->bands * a->width, left = a->inner - from;
         int64_t at = i / a->bands * a->length * a->inner + from;
         int width = (int)(left < a->width ? left : a->width);
+        bool rows = a->inner == 1 && end - i >= SIDE_BY_SIDE;
+        next = i + (rows ? SIDE_BY_SIDE : 1);
         switch (a->work->dtype) {
         case RT_FLOAT32:
             SCAN_BAND(float, double);
