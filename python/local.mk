@@ -94,6 +94,7 @@ rustorch_nn_py_DATA = \
 	%reldir%/rustorch/nn/__init__.py \
 	%reldir%/rustorch/nn/_containers.py \
 	%reldir%/rustorch/nn/_module.py \
+	%reldir%/rustorch/nn/_resize.py \
 	%reldir%/rustorch/nn/_wrappers.py \
 	%reldir%/rustorch/nn/conv.py \
 	%reldir%/rustorch/nn/functional.py \

@@ -20,6 +20,7 @@ EXTRA_DIST += \
 	%reldir%/python/test_nn.py \
 	%reldir%/python/test_ops.py \
 	%reldir%/python/test_package.py \
+	%reldir%/python/test_resize.py \
 	%reldir%/python/test_tensor.py \
 	%reldir%/python/test_training.py \
 	%reldir%/python/training_script.py \

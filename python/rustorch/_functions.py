@@ -12,7 +12,7 @@ __all__ = """
     meshgrid einsum broadcast_tensors broadcast_shapes vstack hstack dstack
     column_stack atleast_1d atleast_2d atleast_3d tensordot block_diag
     cartesian_prod combinations result_type can_cast iinfo finfo seed
-    initial_seed get_rng_state set_rng_state set_default_tensor_type
+    initial_seed cdist get_rng_state set_rng_state set_default_tensor_type
     FloatTensor DoubleTensor HalfTensor BFloat16Tensor IntTensor LongTensor
     ByteTensor BoolTensor range dist ravel var_mean std_mean
     is_inference set_float32_matmul_precision set_default_device
@@ -412,6 +412,27 @@ def addmv(input, mat, vec, *, beta=1, alpha=1):
 def dist(input, other, p=2):
     """The p-norm of the difference."""
     return _ops["norm"](input - other, p)
+
+
+def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
+    """The p-norm of the difference of every row of x1 and every row of x2."""
+    modes = ("use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist",
+             "donot_use_mm_for_euclid_dist")
+    if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
+        raise _C.ShapeMismatchError(
+            f"cdist: expected rows of one length in at least two dimensions, got shapes "
+            f"{list(x1.shape)} and {list(x2.shape)}")
+    if compute_mode not in modes:
+        raise _C.ArgumentError(f"cdist: compute_mode is {compute_mode!r}, expected one of "
+                               + ", ".join(modes))
+    many = max(x1.shape[-2], x2.shape[-2]) > 25
+    if p != 2 or compute_mode == modes[2] or (compute_mode == modes[0] and not many):
+        return _ops["norm"](x1.unsqueeze(-2) - x2.unsqueeze(-3), float(p), -1)
+    # |a - b|^2 = |a|^2 + |b|^2 - 2 a.b; a distance of 0 has the gradient 0.
+    squares = (x1 * x1).sum(-1, True) + (x2 * x2).sum(-1).unsqueeze(-2)
+    squares = (squares - 2 * (x1 @ x2.transpose(-1, -2))).clamp(min=0)
+    same = squares == 0
+    return squares.masked_fill(same, 1).sqrt().masked_fill(same, 0)
 
 
 def var_mean(input, dim=None, unbiased=True, keepdim=False, *, correction=None):

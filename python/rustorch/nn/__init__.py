@@ -14,5 +14,6 @@ from ._containers import (  # noqa: E402,F401
     ModuleDict, ParameterDict, ParameterList,
 )
 from ._wrappers import DataParallel, parallel  # noqa: E402,F401
+from ._resize import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d  # noqa: E402,F401
 from . import conv, functional, init, linear, modules, parameter, utils  # noqa: E402,F401
 from .parameter import Buffer  # noqa: E402,F401

@@ -2,6 +2,7 @@
 """Layers as functions: the rows of the op catalog under PyTorch's names."""
 from .. import _C
 from .._C import ops as _ops
+from ._resize import interpolate  # noqa: F401
 
 for _name in """
         relu relu_ leaky_relu elu selu gelu silu mish hardtanh softplus logsigmoid
@@ -203,3 +204,8 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
 def sigmoid(input):
     """1 / (1 + exp(-x))."""
     return _ops["sigmoid"](input)
+
+
+def upsample(input, size=None, scale_factor=None, mode="nearest", align_corners=None):
+    """`interpolate` under its old name."""
+    return interpolate(input, size, scale_factor, mode, align_corners)
