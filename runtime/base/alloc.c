@@ -3,11 +3,11 @@
  *
  * Blocks up to 1 KiB come from slabs (slab.h). A larger block has a 64-byte
  * header in front of it that remembers its size class. Classes are 2^k * {1,
- * 1.25, 1.5, 1.75}. Small blocks (up to 64 KiB) are recycled through
- * per-thread stacks without atomics or locks; larger ones through a central list under a mutex, capped at a quarter of the
- * machine's memory. Blocks from 2 MiB up come from mmap, each on huge pages of
- * its own, asked for once: first touch of fresh 4 KiB pages is the largest cost
- * of a big result (performance.md, trap 3).
+ * 1.25, 1.5, 1.75}. Small blocks (up to 64 KiB) are recycled through per-thread
+ * stacks without atomics or locks; larger ones through a central list under a
+ * mutex, capped at a quarter of the machine's memory. Blocks from 2 MiB up come
+ * from mmap, each on huge pages of its own, asked for once: first touch of fresh
+ * 4 KiB pages is the largest cost of a big result (performance.md, trap 3).
  */
 #include "runtime/base/blocks.h"
 #include "runtime/base/slab.h"
