@@ -294,6 +294,22 @@ static void register_thread(void)
     rt__this.cache = &mine;
 }
 
+char *rt__map_pages(size_t bytes, size_t boundary)
+{
+    size_t want = bytes + boundary;
+    char *p = mmap(NULL, want, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (p == MAP_FAILED) {
+        return NULL;
+    }
+    size_t skip = -(uintptr_t)p & (boundary - 1);
+    if (skip) {
+        munmap(p, skip);
+    }
+    munmap(p + skip + bytes, boundary - skip);
+    return p + skip;
+}
+
 /* How far into its huge page a block's data starts: operands that all begin at
  * one place of a page make the processor mistake each other's lines for their
  * own. */

@@ -28,6 +28,9 @@ typedef struct rt__block {
 _Static_assert(sizeof(rt__block) <= RT_BLOCK_HEADER,
                "block header outgrew its room");
 
+/* Fresh pages from the system, the first on a multiple of `boundary` (a power
+ * of 2, of pages); munmap gives them back. NULL when there are none. */
+char *rt__map_pages(size_t bytes, size_t boundary);
 /* Times this process was forked by rt_memory_forked's reckoning. */
 uint32_t rt__fork_count(void);
 /* Gives the cached blocks that are mappings of their own back to the system. */

@@ -74,33 +74,14 @@ static void copy_pages(void *ctx, int64_t begin, int64_t end)
     memcpy(s->to + at, s->from + at, (size_t)(end - begin) * RT_HUGE_PAGE);
 }
 
-/* Fresh memory whose first byte lies on a huge page; NULL: there is none. The
- * rest of the mapping is given back. */
-static char *fresh_pages(size_t bytes)
-{
-    size_t want = bytes + RT_HUGE_PAGE;
-    char *p = mmap(NULL, want, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED) {
-        return NULL;
-    }
-    size_t before = -(uintptr_t)p & (RT_HUGE_PAGE - 1);
-    char *page = p + before;
-    if (before) {
-        munmap(p, before);
-    }
-    munmap(page + bytes, want - before - bytes);
-    madvise(page, bytes, MADV_HUGEPAGE);
-    return page;
-}
-
 /* False: the stretch is as it was. */
 static bool replace(char *pages, size_t n)
 {
-    stretch s = {pages, fresh_pages(n * RT_HUGE_PAGE)};
+    stretch s = {pages, rt__map_pages(n * RT_HUGE_PAGE, RT_HUGE_PAGE)};
     if (!s.to) {
         return false;
     }
+    madvise(s.to, n * RT_HUGE_PAGE, MADV_HUGEPAGE);
     if (rt__parallel((int64_t)n, 1, copy_pages, &s) &&
         mremap(s.to, n * RT_HUGE_PAGE, n * RT_HUGE_PAGE,
                MREMAP_MAYMOVE | MREMAP_FIXED, pages) != MAP_FAILED) {

@@ -3,6 +3,8 @@
  */
 #include "runtime/base/slab.h"
 
+#include "runtime/base/blocks.h"
+
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -17,19 +19,12 @@ static unsigned next_newest;
  * few are written after a fork, and each written page is copied. */
 static bool map_more(void)
 {
-    size_t want = MAPPING + RT_SLAB_BYTES;
-    char *p = mmap(NULL, want, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED) {
+    char *p = rt__map_pages(MAPPING, RT_SLAB_BYTES);
+    if (!p) {
         return false;
     }
-    size_t skip = -(uintptr_t)p & (RT_SLAB_BYTES - 1);
-    if (skip) {
-        munmap(p, skip);
-    }
-    rest = (rt__fresh){p + skip, p + skip + MAPPING};
+    rest = (rt__fresh){p, p + MAPPING};
     newest[next_newest++ % 4] = rest.at;
-    munmap(rest.end, want - skip - MAPPING);
 #ifdef MADV_NOHUGEPAGE
     madvise(rest.at, MAPPING, MADV_NOHUGEPAGE);
 #endif
