@@ -10,6 +10,7 @@ import time
 import urllib.request
 
 import pytest
+from jupyter_client.kernelspec import KernelSpecManager
 
 TOKEN = "rustorch-test"
 SLOW = 3    # times what a machine of its own needs
@@ -35,6 +36,8 @@ def wait_until(condition, seconds, what):
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
     """The address of a running JupyterLab, and the folder it serves."""
+    assert "rustorch" in KernelSpecManager().find_kernel_specs(), \
+        "this Python has no RusTorch kernel: its `jupyter kernelspec list` does not name it"
     folder = tmp_path_factory.mktemp("lab")
     port = free_port()
     env = dict(os.environ, JUPYTER_CONFIG_DIR=str(folder / ".config"),
