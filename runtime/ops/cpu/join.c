@@ -219,7 +219,9 @@ static rt_status pad_limits(rt__call *c, int mode, int dim, int64_t n,
                        pad_modes[mode], (long long)before, (long long)after,
                        dim, (long long)n, (long long)most);
     }
-    if (n + before + after < 0) {
+    int64_t left;
+    if (__builtin_add_overflow(n, before, &left) ||
+        __builtin_add_overflow(left, after, &left) || left < 0) {
         return rt_fail(c->err, RT_E_ARGUMENT,
                        "pad: margins (%lld, %lld) leave less than nothing of "
                        "dimension %d of size %lld", (long long)before,
