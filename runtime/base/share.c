@@ -2,11 +2,11 @@
  * The pages of large blocks: asked for in bulk, and after a fork made this
  * process's own in bulk.
  *
- * After a fork the system copies a shared page when it is first written, 4 KiB at a time,
- * also where the page was huge. For a tensor of 1 GiB that is 262,144 faults,
- * about a second, and small pages ever after. Here a stretch of the block is
- * copied onto fresh huge pages, which then take the place of the shared ones
- * (mremap), so that no address changes.
+ * After a fork the system copies a shared page when it is first written, 4 KiB
+ * at a time, also where the page was huge. For a tensor of 1 GiB that is 262,144
+ * faults, about a second, and small pages ever after. Here a stretch of the
+ * block is copied onto fresh huge pages, which then take the place of the shared
+ * ones (mremap), so that no address changes.
  */
 #define _GNU_SOURCE   /* mremap */
 #include "runtime/base/blocks.h"

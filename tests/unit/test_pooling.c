@@ -179,20 +179,26 @@ CASE(max_pool_gradients_go_where_the_largest_stood)
     check_gradient(RT_FLOAT64, 5, 3, 2);
 }
 
-CASE(max_pool_indices_changed_behind_its_back_are_refused)
+static void refuse_index(int64_t index, const char *message)
 {
     rt_tensor *x = noise(RT_FLOAT32, SHAPE(1, 1, 4, 4), 1);
     rt_value r[RT_MAX_RESULTS];
     CHECK_OK(rt_set_requires_grad(x, true, &err), err);
     CHECK_OK(call_all(r, RT_OP_max_pool2d, 2, T(x), I(2)), err);
-    ((int64_t *)r[1].t->data)[2] = 16;
+    ((int64_t *)r[1].t->data)[2] = index;
     rt_tensor *total = CALL(sum, 1, T(r[0].t));
     CHECK_FAILS(rt_backward(&total, NULL, 1, false, false, &err), err,
                 RT_E_INDEX);
-    CHECK_HAS(err.message, "the index 16, expected one below 16");
+    CHECK_HAS(err.message, message);
     rt_value_release(&r[0]);
     rt_value_release(&r[1]);
     DROP(x, total);
+}
+
+CASE(max_pool_indices_changed_behind_its_back_are_refused)
+{
+    refuse_index(16, "the index 16, expected one from 0 to 15");
+    refuse_index(-5, "the index -5, expected one from 0 to 15");
 }
 
 /* The gradient read a stride from a list of none. */

@@ -217,6 +217,8 @@ CASE(bincount_counts_and_weighs)
     put(t, 2, -1);
     REFUSES(RT_E_ARGUMENT, "element 2 is -1", bincount, 1, T(t));
     REFUSES(RT_E_DTYPE, "must hold integers", bincount, 1, T(w));
+    ((int64_t *)t->data)[2] = INT64_MAX;
+    REFUSES(RT_E_MEMORY, "more elements than memory", bincount, 1, T(t));
     DROP(t, w, a, b);
 }
 

@@ -252,7 +252,8 @@ static void k_vector_pow_f32(void *const *data, int64_t n, const rt__params *p)
         const float *a = left + start, *b = right + start;
         float *to = out + start;
         for (int i = 0; i < m; i++) {
-            odd |= !(v_abs(a[i]) < INFINITY) | !(v_abs(b[i]) < 0x1p22f);
+            odd |= !(v_abs(a[i]) < INFINITY);
+            odd |= !(v_abs(b[i]) < 0x1p22f);
         }
         if (odd) {
             for (int i = 0; i < m; i++) {

@@ -235,7 +235,8 @@ typedef struct returning {
     void *dst;
     int64_t outs, size;      /* elements of a plane of g and of dst */
     rt_dtype dtype;
-    _Atomic int64_t outside; /* an index that lies in no plane, or -1 */
+    atomic_bool lost;        /* an index lies in no plane: */
+    _Atomic int64_t outside; /* this one */
 } returning;
 
 #define POLL_AT 65536        /* elements between looks for an interrupt */
@@ -256,6 +257,7 @@ typedef struct returning {
             uint64_t at = (uint64_t)where[o];                                  \
             if (at >= (uint64_t)r->size) {                                     \
                 r->outside = where[o];                                         \
+                r->lost = true;                                                \
                 return;                                                        \
             }                                                                  \
             dst[at] += g[o];                                                   \
@@ -285,12 +287,12 @@ static rt_status return_all(returning *r, int64_t n, rt_error *err)
     if (!rt__parallel(n, grain, return_range, r) || rt_interrupted()) {
         return rt__interrupted("max_pool2d", err);
     }
-    return r->outside < 0
+    return !r->lost
                ? RT_OK
                : rt_fail(err, RT_E_INDEX, "max_pool2d: its gradient found the "
-                         "index %lld, expected one below %lld: the indices "
-                         "were changed since", (long long)r->outside,
-                         (long long)r->size);
+                         "index %lld, expected one from 0 to %lld: the "
+                         "indices were changed since", (long long)r->outside,
+                         (long long)r->size - 1);
 }
 
 rt_status rt__fused_max_pool(rt_tensor **out, rt_tensor *g, rt_tensor *where,
@@ -307,9 +309,12 @@ rt_status rt__fused_max_pool(rt_tensor **out, rt_tensor *g, rt_tensor *where,
         s = rt_tensor_new(&t, d, ndim, shape, err);
     }
     if (s == RT_OK) {
-        returning r = {dense->data, (const int64_t *)where->data, t->data,
-                       rt__product(g->shape, ndim - 2, ndim),
-                       rt__product(shape, ndim - 2, ndim), d, -1};
+        returning r = {.g = dense->data,
+                       .where = (const int64_t *)where->data,
+                       .dst = t->data,
+                       .outs = rt__product(g->shape, ndim - 2, ndim),
+                       .size = rt__product(shape, ndim - 2, ndim),
+                       .dtype = d};
         s = return_all(&r, t->numel / r.size, err);
     }
     rt_release(dense);

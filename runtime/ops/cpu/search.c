@@ -184,6 +184,9 @@ static rt_status check_bins(rt__call *c, const int64_t *v, int64_t n,
     int64_t low = 0, high = -1;
     if (n > 0) {
         limits_of(v, n, &low, &high);
+        /* No machine has room for the last integer's bin, nor for the one
+         * below it: what makes them says so. */
+        high -= high == INT64_MAX;
         *bins = high >= *bins ? high + 1 : *bins;
     }
     for (int64_t i = 0; low < 0 && i < n; i++) {
