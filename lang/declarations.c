@@ -388,14 +388,19 @@ static lang__local *parameter(lang__parser *p, lang__param *param, bool rust)
         if (lang__is_word(p, "mut"))
             lang__take(p);
         l = read_name(p, "a parameter");
-        if (lang__expect(p, T_COLON, "after the parameter's name"))
+        if (lang__is(p, T_RPAREN) || lang__is(p, T_COMMA))
+            lang__syntax(p, LANG__D_SYNTAX, l->span,
+                         "the parameter `%s` needs a type: write `%s: Tensor`",
+                         l->name, l->name);
+        else if (lang__expect(p, T_COLON, "after the parameter's name"))
             lang__read_type(p, &w);
     } else {
         lang__read_type(p, &w);
         if (w.name && (lang__is(p, T_RPAREN) || lang__is(p, T_COMMA)))
             lang__syntax(p, LANG__D_SYNTAX, w.span,
-                         "the parameter `%s` needs a type before its name",
-                         w.name);
+                         "the parameter `%s` needs a type before its name: "
+                         "write `Tensor %s`",
+                         w.name, w.name);
         l = read_name(p, "a parameter");
     }
     lang__stmt scratch = {0};
