@@ -67,6 +67,20 @@ const lang__attribute *lang__attribute_find(int owner, const char *name)
     return NULL;
 }
 
+bool lang__attribute_list(int owner, char *text, size_t room)
+{
+    size_t used = 0;
+    for (int i = 0; i < LANG__A_COUNT; i++) {
+        const lang__attribute *a = &attributes[i];
+        size_t size = strlen(a->name) + 2;
+        if (a->owner != owner || a->name[0] == '*' || used + size >= room)
+            continue;
+        snprintf(text + used, room - used, "%s%s", used ? ", " : "", a->name);
+        used = strlen(text);
+    }
+    return used > 0;
+}
+
 /* --- reading signatures of builtins ---------------------------------------- */
 
 /* Parsed rows live in static storage; a test sees that the pools suffice. */

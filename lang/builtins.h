@@ -70,6 +70,8 @@ typedef struct lang__attribute {
 int lang__attribute_count(void);
 const lang__attribute *lang__attribute_at(int i);
 const lang__attribute *lang__attribute_find(int owner, const char *name);
+/* "shape, dtype, grad": the attributes of a type, as many as fit; false: none. */
+bool lang__attribute_list(int owner, char *text, size_t room);
 
 /* A catalog row's signature in the language's terms, made in the arena: what
  * a call may pass and gets. Tensor parameters take numbers as they are, int[]

@@ -730,6 +730,7 @@ static void module_member(lang__checker *c, lang__expr *e)
 static void unknown_member(lang__checker *c, lang__expr *e, lang__type t)
 {
     const char *name = e->u.member.name;
+    char has[200];
     lang__diagnostic *d = lang__report(
         c->errors, LANG__D_UNKNOWN_MEMBER, e->u.member.name_span,
         "%s has no attribute `%s`", lang__say(c, t), name);
@@ -748,6 +749,8 @@ static void unknown_member(lang__checker *c, lang__expr *e, lang__type t)
         lang__report_help(c->errors, d, "did you mean '%s'?", attribute);
     else if (t.depth)
         lang__report_help(c->errors, d, "the length of a list is len(x)");
+    else if (lang__attribute_list(t.kind, has, sizeof has))
+        lang__report_help(c->errors, d, "it has %s", has);
     lang__bad(e);
 }
 
