@@ -146,10 +146,18 @@ static void unmap(block *b)
     }
 }
 
+/* A twin has b's pages as well. To write them again would copy what they hold,
+ * page by page; fresh ones cost a fraction of that. */
+static bool is_shared(const block *b)
+{
+    return b->mapped && b->owned != rt__fork_count();
+}
+
 static void give_central(block *b)
 {
+    bool keep = !is_shared(b);
     pthread_mutex_lock(&central_lock);
-    bool keep = central_bytes + b->size <= central_cap;
+    keep = keep && central_bytes + b->size <= central_cap;
     if (keep) {
         b->next = central[b->class];
         central[b->class] = b;
@@ -384,6 +392,7 @@ static block *take_central(int class)
     if (b) {
         central[class] = b->next;
         central_bytes -= b->size;
+        b->owned = rt__fork_count();   /* twins gave back what was cached */
     }
     for (int i = 1; class < SMALL_CLASSES && i < BATCH && central[class]; i++) {
         magazine *m = &mine.magazines[class];

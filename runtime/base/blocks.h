@@ -21,8 +21,8 @@ typedef struct rt__block {
     struct rt__block *next;  /* while cached */
     size_t mapped;           /* bytes of the mapping, 0: from the C library */
     void *mapping;
-    uint32_t owned;          /* rt__fork_count() when its pages were last made
-                              * this process's own; mapped blocks only */
+    uint32_t owned;          /* rt__fork_count() when its pages were last known
+                              * to be this process's own; mapped blocks only */
     bool fresh;              /* mapped, and nothing was written there yet */
 } rt__block;
 _Static_assert(sizeof(rt__block) <= RT_BLOCK_HEADER,

@@ -139,6 +139,49 @@ CASE(a_step_of_an_optimizer_leaves_the_twin_what_it_had)
     rt_release(g);
 }
 
+/* In mebibytes: a tensor's header is cached as well. */
+static int64_t cached_large(void)
+{
+    rt_memory_stats stats;
+    rt_memory_read_stats(&stats);
+    return stats.cached >> 20;
+}
+
+/* To write them again would copy them, page by page. */
+CASE(pages_a_twin_shares_are_given_back_instead_of_used_again)
+{
+    int go;
+    rt_tensor *t = ramp();
+    bool mapped = block_of(t)->mapped;
+    pid_t child = twin_of(t, &go);
+    int64_t before = cached_large();
+    rt_release(t);
+    CHECK(!mapped || cached_large() == before);
+    t = ramp();   /* fresh pages, of which the twin has none */
+    CHECK(!mapped || block_of(t)->owned == rt__fork_count());
+    rt_release(t);
+    CHECK(!mapped || cached_large() > before);
+    CHECK_INT(end_of(child, go), 0);
+}
+
+CASE(pages_that_were_cached_when_the_twin_was_made_are_used_again)
+{
+    int go;
+    rt_tensor *t = ramp();
+    rt_release(ramp());
+    bool mapped = block_of(t)->mapped;
+    int64_t before = cached_large();
+    pid_t child = twin_of(t, &go);
+    CHECK(!mapped || cached_large() == before);
+    rt_tensor *other = ramp();
+    CHECK(!mapped || cached_large() < before);
+    CHECK(!mapped || block_of(other)->owned == rt__fork_count());
+    rt_release(other);
+    CHECK(!mapped || cached_large() == before);
+    CHECK_INT(end_of(child, go), 0);
+    rt_release(t);
+}
+
 CASE(pages_of_a_fresh_tensor_are_asked_for_when_it_is_made)
 {
     rt_tensor *t = NULL;
