@@ -141,6 +141,11 @@ bool rt_interrupted(void);
 /* Tests: the n-th poll from now on finds an interrupt; 0: none does. Returns
  * how many polls were left of the number given before. */
 int rt_interrupt_after(int n);
+/* Has `call` called once, on this thread, by its first poll that comes about a
+ * millisecond from now or later; NULL: not any more. For hosts that prepare for
+ * long work only where it is long. Returns what was to be called before. */
+typedef void (*rt_long_work)(void);
+rt_long_work rt_on_long_work(rt_long_work call);
 
 /* --- dtypes, devices ----------------------------------------------------- */
 

@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "runtime/base/log.h"
+#include "runtime/base/thread.h"
 #include "config.h"
 
 const char *rt_version(void)
@@ -21,6 +23,8 @@ const char *rt_version(void)
 /* 1: interrupted; below 0: that many polls from now on. Lock-free: set from
  * signal handlers. */
 static atomic_int interrupted;
+
+enum { LONG_TICKS = 2000000 };
 
 void rt_interrupt(void)
 {
@@ -40,8 +44,43 @@ static bool count_down(int left)
     return left == -1 || left > 0;
 }
 
+/* Any clock that runs at a steady pace of one to five ticks a nanosecond: it
+ * only tells work of microseconds from work of milliseconds. */
+static uint64_t ticks(void)
+{
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#else
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+#endif
+}
+
+rt_long_work rt_on_long_work(rt_long_work call)
+{
+    rt_long_work before = rt__this.long_work;
+    rt__this.long_work = call;
+    if (call) {
+        rt__this.long_from = ticks() + LONG_TICKS;
+    }
+    return before;
+}
+
+static void tell_host(void)
+{
+    rt_long_work call = rt__this.long_work;
+    if (ticks() >= rt__this.long_from) {
+        rt__this.long_work = NULL;
+        call();
+    }
+}
+
 bool rt_interrupted(void)
 {
+    if (rt__this.long_work) {
+        tell_host();
+    }
     int state = atomic_load_explicit(&interrupted, memory_order_relaxed);
     return state != 0 && count_down(state);
 }

@@ -28,6 +28,8 @@ typedef struct rt__thread {
     struct rt_node *dying;    /* nodes to be freed, */
     bool draining;            /* and whether that is going on */
     bool grad_off, inference; /* modes */
+    void (*long_work)(void);  /* settings.c; NULL, or what a poll calls */
+    uint64_t long_from;       /* from this time on */
 } rt__thread;
 
 extern RT_THREAD_LOCAL rt__thread rt__this;

@@ -306,6 +306,51 @@ def test_ctrl_c_stops_a_long_operation(rt):
     assert (a[0] == 1).all() and (a[:2, :2] @ a[:2, :2]).tolist() == [[2, 2], [2, 2]]
 
 
+@pytest.fixture
+def deaf():
+    """SIGINT does nothing, by a handler that is set after big operations have run."""
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def interrupts_itself(rt, size):
+    """A function whose gradient works for a while, then gets a SIGINT."""
+    class Interrupted(rt.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            a = rt.ones(size, size)
+            end = time.monotonic() + 0.05
+            while time.monotonic() < end:
+                a @ a
+            signal.raise_signal(signal.SIGINT)
+            return g * 1
+    return Interrupted
+
+
+def test_an_interrupt_is_seen_though_another_handler_was_set(rt, request):
+    a = rt.ones(600, 600)
+    assert (a @ a)[0, 0] == 600
+    request.getfixturevalue("deaf")
+    w = rt.ones(300, 300, requires_grad=True)
+    y = interrupts_itself(rt, 600).apply(w * 2)
+    with pytest.raises(KeyboardInterrupt):
+        y.backward(rt.ones(300, 300))
+    assert (a @ a)[0, 0] == 600   # the next call has nothing to do with it
+
+
+def test_an_interrupt_between_operations_is_left_to_its_handler(rt, deaf):
+    a = rt.ones(600, 600)
+    for _ in range(3):
+        a = a @ a / 600
+        signal.raise_signal(signal.SIGINT)
+        assert (a + a)[0, 0] == 2
+
+
 def test_other_threads_run_during_long_operations(rt):
     count, stop = [0], threading.Event()
 

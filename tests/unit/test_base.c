@@ -206,6 +206,29 @@ CASE(an_interrupt_stops_a_loop)
     CHECK(rt__parallel(1000, 7, count, &sum));
 }
 
+static int long_calls;
+
+static void long_work(void)
+{
+    long_calls++;
+}
+
+CASE(a_poll_after_a_while_tells_of_long_work_once)
+{
+    CHECK(rt_on_long_work(long_work) == NULL);
+    CHECK(rt_on_long_work(NULL) == long_work);
+    usleep(20000);
+    CHECK(!rt_interrupted());
+    CHECK_INT(long_calls, 0);   /* taken back */
+    rt_on_long_work(long_work);
+    usleep(20000);
+    atomic_llong sum = 0;
+    CHECK(rt__parallel(1000, 7, count, &sum));
+    CHECK_INT(sum, 499500);
+    CHECK_INT(long_calls, 1);
+    CHECK(rt_on_long_work(NULL) == NULL);
+}
+
 /* Matsumoto and Nishimura's reference output for seed 5489. */
 CASE(mt19937_draws_the_reference_words)
 {

@@ -113,10 +113,14 @@ rt_status py_stash(rt_error *err);
  * is given up, SIGINT sets the runtime's interrupt flag. */
 typedef struct py_unlocked {
     PyThreadState *state;
-    bool handler;
+    bool main;            /* the main thread's: it has interrupts to expect */
+    rt_long_work outer;
 } py_unlocked;
 py_unlocked py_unlock(bool big);
 void py_lock(py_unlocked u);
+/* Before work that may be long without a poll: SIGINT is seen from its start,
+ * not only from the first poll after a millisecond. The GIL is held. */
+void py_expect_interrupts(void);
 /* Elements from which on an operation is worth giving the GIL up for. */
 #define PY_BIG 32768
 

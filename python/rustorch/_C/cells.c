@@ -213,6 +213,7 @@ static bool begin(session *o)
         return false;
     }
     rt_interrupt_clear();
+    py_expect_interrupts();
     return o->busy = true;
 }
 
