@@ -22,6 +22,9 @@ libruntime_la_SOURCES += \
 	%D%/optim_loops.h \
 	%D%/optim_update.c \
 	%D%/recurrent.c \
+	%D%/recurrent.h \
+	%D%/recurrent_fused.c \
+	%D%/recurrent_steps.c \
 	%D%/repr.c \
 	%D%/schedule.c \
 	%D%/schedule.def \

@@ -1,29 +1,17 @@
 /* SPDX-License-Identifier: MIT
- * RNN, GRU and LSTM as compositions of ops, with PyTorch's parameters, gate
- * order and results. Shapes: T steps, N batch, I input size, H hidden size, L
- * layers, D directions. The input's product with w_ih is taken for all steps at
- * once; each step then adds the hidden state's.
+ * RNN, GRU and LSTM with PyTorch's parameters, gate order and results: layers,
+ * directions, states. Shapes: T steps, N batch, I input size, H hidden size, L
+ * layers, D directions.
  */
-#include "runtime/nn/module.h"
+#include "runtime/nn/recurrent.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* The facts of one module. */
-typedef struct net {
-    rt_module *m;
-    rt__layer_id id;
-    int gates;               /* rows of the weights / H */
-    int64_t input, hidden, layers;
-    int directions;
-    bool bias, batch_first, relu;
-    double dropout;
-} net;
-
-static net net_of(rt_module *m)
+static rt__net net_of(rt_module *m)
 {
-    net n = {.m = m, .id = m->layer->id};
+    rt__net n = {.m = m, .id = m->layer->id};
     n.gates = n.id == RT_LAYER_LSTM ? 4 : n.id == RT_LAYER_GRU ? 3 : 1;
     n.input = rt__option_int(m, "input_size");
     n.hidden = rt__option_int(m, "hidden_size");
@@ -43,7 +31,7 @@ static void part_name(char *out, const char *part, int64_t layer, int direction)
              direction ? "_reverse" : "");
 }
 
-static rt_tensor *part_of(const net *n, const char *part, int64_t layer,
+static rt_tensor *part_of(const rt__net *n, const char *part, int64_t layer,
                           int direction)
 {
     char name[48];
@@ -51,7 +39,7 @@ static rt_tensor *part_of(const net *n, const char *part, int64_t layer,
     return rt__module_tensor(n->m, name);
 }
 
-static rt_status check(const net *n, rt_error *err)
+static rt_status check(const rt__net *n, rt_error *err)
 {
     const char *name = n->m->cls->name;
     if (n->hidden < 1 || n->input < 0 || n->layers < 1) {
@@ -77,7 +65,7 @@ RT_LAYER_INIT(recurrent)
 {
     static const char *const parts[] = {"weight_ih", "weight_hh", "bias_ih",
                                         "bias_hh"};
-    net n = net_of(m);
+    rt__net n = net_of(m);
     rt_status st = check(&n, err);
     double bound = st ? 0 : 1 / sqrt((double)n.hidden);
     for (int64_t l = 0; l < n.layers && !st; l++) {
@@ -96,169 +84,41 @@ RT_LAYER_INIT(recurrent)
     return st;
 }
 
-/* --- one step -------------------------------------------------------------------- */
-
-/* Slots for what a step makes on the way; released together. */
-typedef struct scratch {
-    rt_tensor *t[24];
-    int n;
-    rt_status st;
-    rt_error *err;
-} scratch;
-
-static rt_tensor *keep(scratch *s, rt_op_id op, int n, rt_value a, rt_value b,
-                       rt_value c)
-{
-    rt_tensor *out = NULL;
-    if (!s->st) {
-        s->st = rt__op1(op, &out, s->err, n, a, b, c);
-    }
-    if (out) {
-        s->t[s->n++] = out;
-    }
-    return out;
-}
-
-static rt_tensor *one(scratch *s, rt_op_id op, rt_tensor *a)
-{
-    return s->st ? NULL : keep(s, op, 1, RT_V_TENSOR(a), RT_NONE, RT_NONE);
-}
-
-static rt_tensor *two(scratch *s, rt_op_id op, rt_tensor *a, rt_tensor *b)
-{
-    return s->st ? NULL
-                 : keep(s, op, 2, RT_V_TENSOR(a), RT_V_TENSOR(b), RT_NONE);
-}
-
-/* Columns [i H, (i+1) H) of a [N, gates H]. */
-static rt_tensor *gate(scratch *s, const net *n, rt_tensor *a, int i)
-{
-    rt_tensor *out = NULL;
-    if (!s->st) {
-        s->st = rt__op1(RT_OP_narrow, &out, s->err, 4, RT_V_TENSOR(a),
-                        RT_V_INT(-1), RT_V_INT(i * n->hidden),
-                        RT_V_INT(n->hidden));
-    }
-    if (out) {
-        s->t[s->n++] = out;
-    }
-    return out;
-}
-
-static void scratch_drop(scratch *s)
-{
-    for (int i = 0; i < s->n; i++) {
-        rt_release(s->t[i]);
-    }
-    s->n = 0;
-}
-
-/* gx [N, 4H] from the input, gh from the hidden state; gates i, f, g, o. */
-static void lstm_step(scratch *s, const net *n, rt_tensor *gx, rt_tensor *gh,
-                      rt_tensor **h, rt_tensor **c)
-{
-    rt_tensor *g = two(s, RT_OP_add, gx, gh);
-    rt_tensor *in = one(s, RT_OP_sigmoid, gate(s, n, g, 0));
-    rt_tensor *forget = one(s, RT_OP_sigmoid, gate(s, n, g, 1));
-    rt_tensor *cell = one(s, RT_OP_tanh, gate(s, n, g, 2));
-    rt_tensor *out = one(s, RT_OP_sigmoid, gate(s, n, g, 3));
-    rt_tensor *kept = two(s, RT_OP_mul, forget, *c);
-    *c = two(s, RT_OP_add, kept, two(s, RT_OP_mul, in, cell));
-    *h = two(s, RT_OP_mul, out, one(s, RT_OP_tanh, *c));
-}
-
-/* Gates r, z, n; h' = n + z (h - n). */
-static void gru_step(scratch *s, const net *n, rt_tensor *gx, rt_tensor *gh,
-                     rt_tensor **h)
-{
-    rt_tensor *r = one(s, RT_OP_sigmoid,
-                       two(s, RT_OP_add, gate(s, n, gx, 0), gate(s, n, gh, 0)));
-    rt_tensor *z = one(s, RT_OP_sigmoid,
-                       two(s, RT_OP_add, gate(s, n, gx, 1), gate(s, n, gh, 1)));
-    rt_tensor *part = two(s, RT_OP_mul, r, gate(s, n, gh, 2));
-    rt_tensor *new = one(s, RT_OP_tanh,
-                         two(s, RT_OP_add, gate(s, n, gx, 2), part));
-    rt_tensor *gap = two(s, RT_OP_sub, *h, new);
-    *h = two(s, RT_OP_add, new, two(s, RT_OP_mul, z, gap));
-}
-
-/* One step: replaces the references *h and *c. */
-static rt_status step(const net *n, rt_tensor *gx, rt_tensor *w, rt_tensor *b,
-                      rt_tensor **h, rt_tensor **c, rt_error *err)
-{
-    scratch s = {.err = err};
-    rt_tensor *nh = *h, *nc = *c;
-    rt_tensor *gh = keep(&s, RT_OP_linear, 3, RT_V_TENSOR(*h), RT_V_TENSOR(w),
-                         b ? RT_V_TENSOR(b) : RT_NONE);
-    if (n->id == RT_LAYER_LSTM) {
-        lstm_step(&s, n, gx, gh, &nh, &nc);
-    } else if (n->id == RT_LAYER_GRU) {
-        gru_step(&s, n, gx, gh, &nh);
-    } else {
-        nh = one(&s, n->relu ? RT_OP_relu : RT_OP_tanh,
-                 two(&s, RT_OP_add, gx, gh));
-    }
-    if (!s.st) {
-        rt_retain(nh);
-        rt_release(*h);
-        *h = nh;
-        if (n->id == RT_LAYER_LSTM) {
-            rt_retain(nc);
-            rt_release(*c);
-            *c = nc;
-        }
-    }
-    scratch_drop(&s);
-    return s.st;
-}
-
 /* --- one layer in one direction ------------------------------------------------------ */
 
 /* x [T, N, in] -> *out [T, N, H]; *h and *c (new references) become the last
  * states. */
-static rt_status run_direction(rt_tensor **out, const net *n, rt_tensor *x,
+static rt_status run_direction(rt_tensor **out, const rt__net *n, rt_tensor *x,
                                int64_t layer, int direction, rt_tensor **h,
                                rt_tensor **c, rt_error *err)
 {
-    rt_tensor *w = part_of(n, "weight_hh", layer, direction);
-    rt_tensor *b = part_of(n, "bias_hh", layer, direction);
-    rt_tensor *bi = part_of(n, "bias_ih", layer, direction);
-    rt_tensor *gx = NULL;
-    int64_t steps = rt_tensor_shape(x)[0];
-    rt_tensor **outs = rt_alloc((size_t)(steps + 1) * sizeof *outs);
-    if (!outs) {
-        return rt_fail(err, RT_E_MEMORY, "%s: no memory", n->m->cls->name);
-    }
-    memset(outs, 0, (size_t)(steps + 1) * sizeof *outs);
-    rt_status st = rt__op1(RT_OP_linear, &gx, err, 3, RT_V_TENSOR(x),
-                           RT_V_TENSOR(part_of(n, "weight_ih", layer,
-                                               direction)),
-                           bi ? RT_V_TENSOR(bi) : RT_NONE);
-    for (int64_t i = 0; i < steps && !st; i++) {
-        int64_t t = direction ? steps - 1 - i : i;
-        rt_tensor *at = NULL;
-        st = rt__op1(RT_OP_select, &at, err, 3, RT_V_TENSOR(gx), RT_V_INT(0),
-                     RT_V_INT(t));
-        st = st ? st : step(n, at, w, b, h, c, err);
-        outs[t] = st ? NULL : rt_retain(*h);
-        rt_release(at);
+    rt_tensor *made[RT_REC_OUTPUTS];
+    rt__direction d = {
+        .id = n->id, .name = n->m->cls->name, .reverse = direction,
+        .relu = n->relu, .hidden = n->hidden,
+        .in = {x, part_of(n, "weight_ih", layer, direction),
+               part_of(n, "weight_hh", layer, direction),
+               part_of(n, "bias_ih", layer, direction),
+               part_of(n, "bias_hh", layer, direction), *h, *c}};
+    bool done;
+    rt_status st = rt__recurrent_fused(made, &d, &done, err);
+    if (!st && !done) {
+        st = rt__recurrent_steps(made, &d, err);
     }
     if (!st) {
-        st = rt__op1(RT_OP_stack, out, err, 2, RT_V_TENSORS(outs, steps),
-                     RT_V_INT(0));
+        rt_release(*h);
+        rt_release(*c);
+        *out = made[RT_REC_OUT];
+        *h = made[RT_REC_H];
+        *c = made[RT_REC_C];
     }
-    for (int64_t i = 0; i < steps; i++) {
-        rt_release(outs[i]);
-    }
-    rt_free(outs);
-    rt_release(gx);
     return st;
 }
 
 /* --- the whole stack ------------------------------------------------------------------- */
 
 /* States [L D, N, H]: the given one, or zeros like x. */
-static rt_status first_state(rt_tensor **out, const net *n, rt_tensor *given,
+static rt_status first_state(rt_tensor **out, const rt__net *n, rt_tensor *given,
                              rt_tensor *x, bool batched, rt_error *err)
 {
     int64_t want[3] = {n->layers * n->directions, rt_tensor_shape(x)[1],
@@ -289,7 +149,7 @@ static rt_status first_state(rt_tensor **out, const net *n, rt_tensor *given,
 }
 
 /* Both directions of a layer: x [T, N, in] -> *out [T, N, D H]. */
-static rt_status run_layer(rt_tensor **out, const net *n, rt_tensor *x,
+static rt_status run_layer(rt_tensor **out, const rt__net *n, rt_tensor *x,
                            int64_t layer, rt_tensor *const first[2],
                            rt_tensor **last_h, rt_tensor **last_c,
                            rt_error *err)
@@ -316,7 +176,7 @@ static rt_status run_layer(rt_tensor **out, const net *n, rt_tensor *x,
     return st;
 }
 
-static rt_status run_layers(rt_tensor **out, const net *n, rt_tensor *x,
+static rt_status run_layers(rt_tensor **out, const rt__net *n, rt_tensor *x,
                             rt_tensor *const first[2], rt_tensor **last_h,
                             rt_tensor **last_c, rt_error *err)
 {
@@ -346,7 +206,7 @@ static rt_status run_layers(rt_tensor **out, const net *n, rt_tensor *x,
 }
 
 /* Brings x to [T, N, I]. */
-static rt_status arrange(rt_tensor **out, const net *n, rt_tensor *x,
+static rt_status arrange(rt_tensor **out, const rt__net *n, rt_tensor *x,
                          bool *batched, rt_error *err)
 {
     int dims = rt_tensor_ndim(x);
@@ -380,7 +240,7 @@ static rt_status arrange(rt_tensor **out, const net *n, rt_tensor *x,
 }
 
 /* Undoes arrange on the output; joins the last states. */
-static rt_status finish(rt_tensor **made, const net *n, rt_tensor *y,
+static rt_status finish(rt_tensor **made, const rt__net *n, rt_tensor *y,
                         rt_tensor **last[2], bool batched, rt_error *err)
 {
     int64_t states = n->layers * n->directions;
@@ -413,7 +273,7 @@ static rt_status finish(rt_tensor **made, const net *n, rt_tensor *y,
 }
 
 /* forward(x), forward(x, h), forward(x, [h, c]), forward(x, h, c). */
-static rt_status take_states(const net *n, const rt_value *args, int nargs,
+static rt_status take_states(const rt__net *n, const rt_value *args, int nargs,
                              rt_tensor *given[2], rt_error *err)
 {
     int want = n->id == RT_LAYER_LSTM ? 2 : 1, got = 0;
@@ -438,7 +298,7 @@ static rt_status take_states(const net *n, const rt_value *args, int nargs,
                    want == 2 ? "a pair of states (h, c)" : "a state h");
 }
 
-static rt_status run(rt_tensor **made, const net *n, const rt_value *args,
+static rt_status run(rt_tensor **made, const rt__net *n, const rt_value *args,
                      rt_tensor *const given[2], rt_tensor **last[2],
                      rt_error *err)
 {
@@ -459,7 +319,7 @@ static rt_status run(rt_tensor **made, const net *n, const rt_value *args,
 
 RT_LAYER_FORWARD(recurrent)
 {
-    net n = net_of(m);
+    rt__net n = net_of(m);
     int64_t states = n.layers * n.directions;
     rt_tensor *given[2] = {NULL, NULL};
     rt_status st = take_states(&n, args, nargs, given, err);

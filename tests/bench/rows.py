@@ -270,13 +270,17 @@ def layer_row(text, build, *shape, backward=False, tolerance=1e-2):
 
             return forward
 
-        g = randn(T, *layer(x).shape)
+        def result():
+            y = layer(x)
+            return y[0] if isinstance(y, tuple) else y
+
+        g = randn(T, *result().shape)
 
         def run():
             x.grad = None
             for p in params:
                 p.grad = None
-            layer(x).backward(g)
+            result().backward(g)
             return x.grad
 
         return run
@@ -291,6 +295,8 @@ layer_row("conv 3x3 depthwise 64@56", lambda nn: nn.Conv2d(64, 64, 3, padding=1,
           8, 64, 56, 56, backward=True)
 layer_row("conv_transpose 4x4 stride 2 64->32@28",
           lambda nn: nn.ConvTranspose2d(64, 32, 4, stride=2, padding=1), 8, 64, 28, 28)
+layer_row("LSTM 64->128, 50 steps of 32", lambda nn: nn.LSTM(64, 128), 50, 32, 64, backward=True)
+layer_row("GRU 64->128, 50 steps of 32", lambda nn: nn.GRU(64, 128), 50, 32, 64, backward=True)
 layer_row("batch_norm 32x64x28^2", lambda nn: nn.BatchNorm2d(64), 32, 64, 28, 28, backward=True)
 
 

@@ -49,6 +49,7 @@ static void release_all(rt_value *r)
 typedef struct operands {
     rt_tensor *t[4];
     rt_dataset *data;
+    rt_module *layer;
 } operands;
 
 static rt_tensor *randn(int64_t a, int64_t b)
@@ -425,6 +426,37 @@ SITUATION(sort_backward, "sort 1e6 with backward",
           (o->t[0] = randn(1, 1000000 * big), leaf(o->t[0])),
           BACKWARD(sort, 2, A, I(1)))
 
+/* A layer and its input [steps, 64, 256]. */
+static void make_layer(operands *o, const char *name, int64_t steps)
+{
+    rt_value sizes[] = {I(256), I(256)};
+    CHECK_OK(rt_layer_new(&o->layer, rt_layer_find(name), sizes, 2, NULL, NULL,
+                          0, &err), err);
+    o->t[0] = CALL(randn, 1, INTS(steps, 64, 256));
+    leaf(o->t[0]);
+}
+
+static rt_status layer_backward(operands *o)
+{
+    rt_value y;
+    rt_tensor *loss = NULL;
+    rt_error_clear(&err);
+    rt_status s = rt_module_forward(o->layer, &A, 1, &y, &err);
+    if (s != RT_OK) {
+        return s;
+    }
+    s = rt__op1(RT_OP_sum, &loss, &err, 1, T(y.tensors[0]));
+    rt_value_release(&y);
+    s = s ? s : backward_of(loss);
+    rt_module_zero_grad(o->layer, true);
+    return s;
+}
+
+SITUATION(lstm, "LSTM 256 over 30 steps with backward",
+          make_layer(o, "LSTM", 30 * big), return layer_backward(o))
+SITUATION(gru, "GRU 256 over 30 steps with backward",
+          make_layer(o, "GRU", 30 * big), return layer_backward(o))
+
 static rt_status first_batch(operands *o, int64_t size, int workers)
 {
     rt_loader_options options = {size, true, false, workers, NULL};
@@ -458,6 +490,7 @@ SITUATION(loader, "data loader, batch of 5e5 shuffled", make_data(o),
 static void put_away(operands *o)
 {
     rt_dataset_release(o->data);
+    rt_module_release(o->layer);
     for (int i = 0; i < 4; i++) {
         rt_release(o->t[i]);
     }
@@ -517,7 +550,7 @@ CASE(every_situation_polls_and_fails_whichever_poll_finds_the_interrupt)
 {
     rt_set_num_threads(1);
     for (const situation *s = first; s; s = s->next) {
-        operands o = {{0}, NULL};
+        operands o = {{0}, NULL, NULL};
         s->make(&o);
         polls_of(s, &o);   /* fresh memory takes looks of its own */
         int polls = polls_of(s, &o);
@@ -630,7 +663,7 @@ static int by_size(const void *a, const void *b)
 CASE(an_interrupt_from_another_thread_ends_every_situation)
 {
     for (const situation *s = first; s; s = s->next) {
-        operands o = {{0}, NULL};
+        operands o = {{0}, NULL, NULL};
         double ms[INTERRUPTS];
         s->make(&o);
         for (int i = 0; i < INTERRUPTS; i++) {
@@ -649,7 +682,7 @@ CASE(an_interrupt_from_another_thread_ends_every_situation)
 
 static void measure(const situation *s)
 {
-    operands o = {{0}, NULL};
+    operands o = {{0}, NULL, NULL};
     double ms[MEASURED];
     s->make(&o);
     double begin = now_ms();

@@ -13,6 +13,7 @@ ops_kernels = \
 	%D%/patches_kernels.c %D%/patches.h %D%/square.h \
 	%D%/pooling_kernels.c %D%/pooling.h \
 	%D%/random_kernels.c %D%/random_kernels.h \
+	%D%/recurrent_kernels.c \
 	%D%/reduce_kernels.c \
 	%D%/rows_kernels.c \
 	%D%/softmax_kernels.c %D%/softmax.h \
@@ -50,6 +51,7 @@ libruntime_la_SOURCES += \
 libruntime_la_SOURCES += %D%/fused.c
 libruntime_la_SOURCES += %D%/lanes.c
 libruntime_la_SOURCES += %D%/conv.h %D%/conv_patches.c %D%/patches.c
+libruntime_la_SOURCES += %D%/recurrent.c %D%/recurrent.h
 libruntime_la_SOURCES += %D%/rows.h
 libruntime_la_SOURCES += %D%/sgemm.c
 libruntime_la_SOURCES += %D%/winograd.c
