@@ -71,7 +71,8 @@ typedef struct place {
 } place;
 
 typedef struct stage {
-    rt__elementwise_fn fn;
+    rt__elementwise_fn fn;      /* NULL: another stage has taken this one in */
+    rt__ew ew;
     rt__params p;
     int n;                      /* operands */
     place at[OPERANDS];         /* the result first */
@@ -346,6 +347,7 @@ static bool plan_step(chain *c, int k)
     stage *s = &c->job.stages[k];
     s->fn = ok ? RT_ISA_TABLE(elementwise)->fn[plan.op][c->model->dtype]
                : NULL;
+    s->ew = plan.op;
     s->p = plan.p;
     s->n = plan.n + 1;
     for (int i = 0; ok && i < plan.n; i++) {
@@ -391,6 +393,67 @@ static bool place_result(chain *c, int k)
     return c->slot[k] >= 0;
 }
 
+/* --- stages of one loop ---------------------------------------------------- */
+
+/* Which operand of step k is the result of the step before, if nobody else
+ * reads that; 0: none. */
+static int from_before(const chain *c, int k)
+{
+    const stage *s = &c->job.stages[k];
+    int found = 0;
+    for (int i = 1; k > 0 && c->last_use[k - 1] == k && i < s->n; i++) {
+        if (!s->at[i].data && s->at[i].slot == c->slot[k - 1]) {
+            found = found ? -1 : i;   /* twice the same: no */
+        }
+    }
+    return found > 0 ? found : 0;
+}
+
+/* Step k, one on explicit vectors, takes in the sum or product before it, and a
+ * product before that sum. */
+static void take_in(chain *c, int k)
+{
+    stage *s = &c->job.stages[k], *sum = s - 1, *product = s - 2;
+    bool adds = k > 0 && sum->ew == RT_EW_add;
+    if (s->n != 2 || !from_before(c, k) || (!adds && sum->ew != RT_EW_mul)) {
+        return;
+    }
+    const rt__elementwise_table *t = RT_ISA_TABLE(elementwise);
+    int at = adds && k > 1 && product->ew == RT_EW_mul ? from_before(c, k - 1)
+                                                       : 0;
+    rt__ew_first first = at ? RT_FIRST_MUL_ADD
+                         : adds ? RT_FIRST_ADD : RT_FIRST_MUL;
+    if (!t->after[first][s->ew]) {
+        return;
+    }
+    s->fn = t->after[first][s->ew];
+    s->n = at ? 4 : 3;
+    s->at[1] = at ? product->at[1] : sum->at[1];
+    s->at[2] = at ? product->at[2] : sum->at[2];
+    sum->fn = NULL;
+    if (at) {
+        s->at[3] = sum->at[3 - at];   /* the term that is no product */
+        product->fn = NULL;
+    }
+}
+
+/* From the end on, and what is left closes up. */
+static void join_stages(chain *c)
+{
+    job *j = &c->job;
+    for (int k = c->nsteps - 1; c->model->dtype == RT_FLOAT32 && k > 0; k--) {
+        if (j->stages[k].fn) {
+            take_in(c, k);
+        }
+    }
+    j->nstages = 0;
+    for (int k = 0; k < c->nsteps; k++) {
+        if (j->stages[k].fn) {
+            j->stages[j->nstages++] = j->stages[k];
+        }
+    }
+}
+
 static bool prepare(chain *c)
 {
     bool ok = take_inputs(c);
@@ -403,9 +466,8 @@ static bool prepare(chain *c)
     if (!ok) {
         return false;
     }
-    c->job.nstages = c->nsteps;
+    join_stages(c);
     c->job.size = (int64_t)rt_dtype_size((rt_dtype)c->model->dtype);
-    c->job.block = BLOCK_BYTES / c->job.size;
     return true;
 }
 
@@ -453,7 +515,9 @@ static rt_status pass(chain *c, rt_tensor *to, rt_error *err)
 {
     job *j = &c->job;
     j->past = goes_past(c, to) ? to->data : NULL;
-    j->stages[c->nsteps - 1].at[0] = (place){j->past ? NULL : to->data,
+    bool buffers = j->nstages > 1 || j->nspreads || j->past;
+    j->block = buffers ? BLOCK_BYTES / j->size : GRAIN;
+    j->stages[j->nstages - 1].at[0] = (place){j->past ? NULL : to->data,
                                              LAST_SLOT};
     if (to->numel <= GRAIN) {
         run_range(j, 0, to->numel);

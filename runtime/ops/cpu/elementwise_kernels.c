@@ -161,6 +161,25 @@ FLOAT_HELPERS(f64, double, fmod, floor, tanh)
         }                                                                      \
     }
 
+/* What a vector is made of comes from memory while the one before is worked on:
+ * the two would take their time one after the other in loops of their own. */
+#define AFTER(id, whole, part, expr)                                           \
+    static void id(void *const *data, int64_t n, const rt__params *p)          \
+    {                                                                          \
+        const float *a = data[1], *b = data[2], *c = data[3];                  \
+        float *out = data[0];                                                  \
+        int64_t at = 0;                                                        \
+        (void)c;                                                               \
+        for (; at + WIDE <= n; at += WIDE) {                                   \
+            wide v = whole;                                                    \
+            w_store(out + at, expr);                                           \
+        }                                                                      \
+        if (at < n) {                                                          \
+            wide v = part;                                                     \
+            w_store_part(out + at, n - at, expr);                              \
+        }                                                                      \
+    }
+
 #define INTS1(name, e)                                                         \
     LOOP1(k_##name##_u8, uint8_t, uint8_t, i, e)                                   \
     LOOP1(k_##name##_i32, int32_t, int32_t, i, e)                                  \
@@ -183,6 +202,14 @@ FLOAT_HELPERS(f64, double, fmod, floor, tanh)
         float *out = data[0];                                                  \
         WIDE_MAP(out, in, n, ef);                                              \
     }                                                                          \
+    AFTER(k_##name##_after_add, w_load(a + at) + w_load(b + at),               \
+          w_load_part(a + at, n - at, 0) + w_load_part(b + at, n - at, 0), ef) \
+    AFTER(k_##name##_after_mul, w_load(a + at) * w_load(b + at),               \
+          w_load_part(a + at, n - at, 0) * w_load_part(b + at, n - at, 0), ef) \
+    AFTER(k_##name##_after_mul_add,                                            \
+          w_load(a + at) * w_load(b + at) + w_load(c + at),                    \
+          w_load_part(a + at, n - at, 0) * w_load_part(b + at, n - at, 0) +    \
+              w_load_part(c + at, n - at, 0), ef)                              \
     LOOP1(k_##name##_f64, double, double, f, ed)
 #define EW1B(name, ei, ef)                                                       \
     LOOP1(k_##name##_u8, uint8_t, uint8_t, i, ei)                                   \
@@ -402,4 +429,18 @@ const rt__elementwise_table RT_ISA_NAME(elementwise) = {{
 #define EW2(name, e, f, d) [RT_EW_##name] = k_##name##_right,
 #include "runtime/ops/cpu/elementwise.def"
     [RT_EW_div] = k_div_right,
+}}, {{
+#undef EW2
+#undef EW1W
+#define EW2(name, e, f, d)
+#define EW1W(name, f, d) [RT_EW_##name] = k_##name##_after_add,
+#include "runtime/ops/cpu/elementwise.def"
+}, {
+#undef EW1W
+#define EW1W(name, f, d) [RT_EW_##name] = k_##name##_after_mul,
+#include "runtime/ops/cpu/elementwise.def"
+}, {
+#undef EW1W
+#define EW1W(name, f, d) [RT_EW_##name] = k_##name##_after_mul_add,
+#include "runtime/ops/cpu/elementwise.def"
 }}};

@@ -50,10 +50,20 @@ typedef enum rt__ew {
     RT_EW_COUNT
 } rt__ew;
 
+/* What comes first in the loops that take their operand from registers. */
+typedef enum rt__ew_first {
+    RT_FIRST_ADD,             /* d[1] + d[2] */
+    RT_FIRST_MUL,             /* d[1] * d[2] */
+    RT_FIRST_MUL_ADD,         /* d[1] * d[2], rounded, + d[3] */
+    RT_FIRST_COUNT
+} rt__ew_first;
+
 typedef struct rt__elementwise_table {
     rt__elementwise_fn fn[RT_EW_COUNT][RT_DTYPE_COUNT];   /* NULL: none */
     /* float32 where d[1] or d[2] is a single element; NULL: none */
     rt__elementwise_fn single[2][RT_EW_COUNT];
+    /* float32 of one operand after something else; NULL: none */
+    rt__elementwise_fn after[RT_FIRST_COUNT][RT_EW_COUNT];
 } rt__elementwise_table;
 RT_ISA_FAMILY(rt__elementwise_table, elementwise);
 
