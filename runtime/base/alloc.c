@@ -24,7 +24,8 @@
 #include <unistd.h>
 
 /* Under AddressSanitizer nothing is cached, so that every block is its own and a
- * use after free is seen. */
+ * use after free is seen, and neither a block's header nor what it has beyond
+ * the bytes that were asked for may be touched. */
 #if defined(__SANITIZE_ADDRESS__)
 #define CACHED false
 #elif defined(__has_feature)
@@ -34,6 +35,12 @@
 #endif
 #ifndef CACHED
 #define CACHED true
+#define fence(b, bytes) ((void)(b), (void)(bytes))
+#define unfence(b) ((void)(b))
+#else
+#include <sanitizer/asan_interface.h>
+#define fence(b, bytes) fence_off(b, bytes)
+#define unfence(b) open_up(b)
 #endif
 
 enum {
@@ -92,6 +99,20 @@ static rt__slot *central_slots[RT_SLAB_CLASSES];
 static atomic_llong bytes_now, bytes_peak, calls, fail_after;
 static atomic_llong held, limit;   /* from the system; at most, 0: no limit */
 enum { FLUSH = 256 << 10 };
+
+#ifdef ASAN_POISON_MEMORY_REGION
+static void open_up(block *b)
+{
+    ASAN_UNPOISON_MEMORY_REGION(b, HEADER);
+    ASAN_UNPOISON_MEMORY_REGION((char *)b + HEADER, b->size);
+}
+
+static void fence_off(block *b, size_t bytes)
+{
+    ASAN_POISON_MEMORY_REGION((char *)b + HEADER + bytes, b->size - bytes);
+    ASAN_POISON_MEMORY_REGION(b, HEADER);
+}
+#endif
 
 static inline void grow(_Atomic long long *share, long long by)
 {
@@ -514,6 +535,7 @@ static __attribute__((noinline)) void *alloc_slowly(size_t bytes)
         return NULL;
     }
     count_taken(&mine, b->size);
+    fence(b, bytes);
     return (char *)b + HEADER;
 }
 
@@ -568,6 +590,7 @@ void rt_free(void *p)
         return;
     }
     block *b = (block *)((char *)p - HEADER);
+    unfence(b);
     grow(&c->taken, -(long long)b->size);
     if (!CACHED) {
         unmap(b);
@@ -592,9 +615,14 @@ void *rt_realloc(void *p, size_t bytes)
     if (!p) {
         return rt_alloc(bytes);
     }
-    size_t size = rt__in_slab(p) ? rt__slab_size(rt__slab_of(p)->class)
-                                 : ((block *)((char *)p - HEADER))->size;
+    block *b = (block *)((char *)p - HEADER);
+    bool slab = rt__in_slab(p);
+    if (!slab) {
+        unfence(b);
+    }
+    size_t size = slab ? rt__slab_size(rt__slab_of(p)->class) : b->size;
     if (bytes <= size) {
+        fence(b, bytes);
         return p;
     }
     void *q = rt_alloc(bytes);

@@ -19,6 +19,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+/* Reads headers, which AddressSanitizer is told to guard. */
+#define READS_HEADERS __attribute__((no_sanitize_address))
+
 enum { AT_ONCE = 8 };   /* huge pages between two looks for an interrupt */
 
 static _Atomic uint32_t forks;
@@ -44,7 +47,7 @@ static void touch(void *ctx, int64_t begin, int64_t end)
     }
 }
 
-void rt__touch_pages(void *p, size_t bytes)
+READS_HEADERS void rt__touch_pages(void *p, size_t bytes)
 {
     if (rt__in_slab(p) || bytes < RT_HUGE_PAGE) {
         return;
@@ -91,7 +94,7 @@ static bool replace(char *pages, size_t n)
     return false;
 }
 
-void rt__own_pages(void *p)
+READS_HEADERS void rt__own_pages(void *p)
 {
     rt__block *b = (rt__block *)((char *)p - RT_BLOCK_HEADER);
     uint32_t now = rt__fork_count();

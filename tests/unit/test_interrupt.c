@@ -351,6 +351,9 @@ SITUATION(topk, "topk 1000 of 1e7", o->t[0] = randn(1, 10000000 * big),
           RUN(topk, 2, A, I(1000)))
 SITUATION(unique, "unique 1e6", o->t[0] = indices(1000000, 1000000 * big),
           RUN(unique, 1, A))
+SITUATION(unique_falling, "unique 1e6, the least last",
+          o->t[0] = CALL(arange_start, 3, I(1000000), I(0), I(-1)),
+          RUN(unique, 1, A))
 SITUATION(bincount, "bincount 2e7", o->t[0] = indices(1000, 20000000 * big),
           RUN(bincount, 1, A))
 SITUATION(searchsorted, "searchsorted 2e6 in 1e5",

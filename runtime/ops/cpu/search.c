@@ -71,8 +71,10 @@ static void write_groups(rt__call *c, const distinct *d)
     }
 }
 
-/* The least and the largest of n > 0 integers. */
-static void limits_of(const int64_t *v, int64_t n, int64_t *low, int64_t *high)
+/* The least and the largest of n > 0 integers; not all were seen, and memory
+ * must not be laid out by the answer, after RT_E_INTERRUPT. */
+static rt_status limits_of(const rt__call *c, const int64_t *v, int64_t n,
+                           int64_t *low, int64_t *high)
 {
     const rt__reduce_table *reduce = RT_ISA_TABLE(reduce);
     *low = *high = v[0];
@@ -84,6 +86,7 @@ static void limits_of(const int64_t *v, int64_t n, int64_t *low, int64_t *high)
         *low = a.i < *low ? a.i : *low;
         *high = b.i > *high ? b.i : *high;
     }
+    return rt_interrupted() ? rt__interrupted(c->name, c->err) : RT_OK;
 }
 
 /* Where integers lie close together: each has a place of its own, which counts
@@ -140,10 +143,14 @@ RT_KERNEL(unique)
         return s;
     }
     if (t->dtype == RT_INT64 && t->numel > 0) {
-        limits_of((const int64_t *)(const void *)t->data, t->numel, &low,
-                  &high);
+        s = limits_of(c, (const int64_t *)(const void *)t->data, t->numel, &low,
+                      &high);
     }
-    int64_t *work = rt_alloc((size_t)(2 * t->numel + 1) * sizeof *work);
+    int64_t *work = NULL;
+    if (s != RT_OK) {
+        goto done;
+    }
+    work = rt_alloc((size_t)(2 * t->numel + 1) * sizeof *work);
     distinct d = {.t = t, .order = work};
     if (!work) {
         s = rt_fail(c->err, RT_E_MEMORY, "unique: no memory for %lld elements",
@@ -182,21 +189,21 @@ static rt_status check_bins(rt__call *c, const int64_t *v, int64_t n,
                             int64_t *bins)
 {
     int64_t low = 0, high = -1;
-    if (n > 0) {
-        limits_of(v, n, &low, &high);
+    rt_status s = n > 0 ? limits_of(c, v, n, &low, &high) : RT_OK;
+    if (n > 0 && s == RT_OK) {
         /* No machine has room for the last integer's bin, nor for the one
          * below it: what makes them says so. */
         high -= high == INT64_MAX;
         *bins = high >= *bins ? high + 1 : *bins;
     }
-    for (int64_t i = 0; low < 0 && i < n; i++) {
+    for (int64_t i = 0; s == RT_OK && low < 0 && i < n; i++) {
         if (v[i] < 0) {
             return rt_fail(c->err, RT_E_ARGUMENT,
                            "bincount: expected non-negative integers, element "
                            "%lld is %lld", (long long)i, (long long)v[i]);
         }
     }
-    return rt_interrupted() ? rt__interrupted(c->name, c->err) : RT_OK;
+    return s;
 }
 
 static rt_status count_weighted(rt__call *c, const rt_tensor *index,
