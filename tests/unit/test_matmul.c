@@ -378,12 +378,13 @@ static double kernel_error(const rt__sgemm_table *t, int64_t m, int64_t n,
 
 CASE(kernels_of_every_instruction_set_are_right_at_every_edge)
 {
-    enum { MOST = 70 };
+    enum { MOST = 40 * 1100 * 2 };
     static const int64_t sizes[][3] = {{1, 1, 1}, {2, 3, 1}, {13, 31, 17},
                                        {14, 32, 16}, {15, 33, 33}, {29, 47, 5},
-                                       {6, 16, 64}, {43, 65, 70}, {8, 70, 9}};
-    float a[MOST * MOST * 2], b[MOST * MOST * 2];
-    for (int64_t i = 0; i < MOST * MOST * 2; i++) {
+                                       {6, 16, 64}, {43, 65, 70}, {8, 70, 9},
+                                       {5, 40, 513}, {37, 3, 1100}};
+    static float a[MOST], b[MOST];
+    for (int64_t i = 0; i < MOST; i++) {
         a[i] = sample(i);
         b[i] = sample(i * 3 + 1);
     }
@@ -440,15 +441,31 @@ CASE(nan_and_infinity_reach_every_sum_they_belong_to)
     }
 }
 
+/* [m, n], dense along its rows or down its columns. */
+static rt_tensor *rows_or_columns(int64_t m, int64_t n, bool columns)
+{
+    int64_t dense[] = {columns ? n : m, columns ? m : n};
+    int64_t shape[] = {m, n}, strides[] = {1, m};
+    rt_tensor *t = make(RT_FLOAT32, 2, dense), *turned = NULL;
+    if (!columns) {
+        return t;
+    }
+    rt__tensor_over(&turned, t->storage, RT_FLOAT32, 2, shape, strides, 0,
+                    NULL);
+    rt_release(t);
+    return turned;
+}
+
 CASE(threads_change_no_bit_of_any_kind_of_product)
 {
     static const int64_t sizes[][3] = {{64, 64, 64}, {70, 300, 41},
                                        {600, 400, 33}, {1, 900, 800},
-                                       {700, 900, 1}, {40, 900, 1000}};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        int64_t sa[] = {sizes[i][0], sizes[i][1]};
-        int64_t sb[] = {sizes[i][1], sizes[i][2]};
-        rt_tensor *a = make(RT_FLOAT32, 2, sa), *b = make(RT_FLOAT32, 2, sb);
+                                       {700, 900, 1}, {40, 900, 1000},
+                                       {64, 784, 128}, {128, 64, 784}};
+    for (size_t i = 0; i < 4 * (sizeof sizes / sizeof *sizes); i++) {
+        const int64_t *size = sizes[i / 4];
+        rt_tensor *a = rows_or_columns(size[0], size[1], i & 1);
+        rt_tensor *b = rows_or_columns(size[1], size[2], i & 2);
         for (int64_t j = 0; j < a->numel; j++) {
             ((float *)a->data)[j] *= 0.3f;
         }

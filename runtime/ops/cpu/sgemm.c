@@ -17,6 +17,7 @@
  * threads. */
 enum { DIRECT = 96 * 96 * 96, DENSE = 512 * 512 * 512, SERIAL = 40 * 40 * 40 };
 enum { DIRECT_ROWS = 16, MANY_ROWS = 256, DIRECT_COLUMNS = 128 };
+enum { PANEL_COLUMNS = 32, PACKING_ROWS = 32, FEW_COLUMNS = 128 };
 /* Panels of B that are packed at once: longer runs of memory. */
 enum { B_GROUP = 4 };
 enum { LEAST_PIECE = 1 << 19, MOST_PIECE = 8 << 20, PIECES = 32 };
@@ -240,16 +241,41 @@ static void direct_columns(void *ctx, int64_t begin, int64_t end)
     direct_part(g, 0, g->m, begin, end - begin);
 }
 
+/* Where columns of B are packed each piece has its own of them. */
 static bool direct(rt__gemm *g, double work)
 {
     if (work <= SERIAL) {
         direct_part(g, 0, g->m, 0, g->n);
         return true;
     }
+    if (g->bcs != 1 && g->n >= 2 * PANEL_COLUMNS) {
+        return rt__parallel(g->n, PANEL_COLUMNS, direct_columns, g);
+    }
     int64_t rows = g->m < MANY_ROWS ? DIRECT_ROWS : 2 * DIRECT_ROWS;
     return g->m >= 2 * DIRECT_ROWS || g->n <= DIRECT_COLUMNS
                ? rt__parallel(g->m, rows, direct_rows, g)
                : rt__parallel(g->n, DIRECT_COLUMNS, direct_columns, g);
+}
+
+/* Whether to take a product as it is: a small one; one whose rows of B are
+ * dense, and those of A, or few columns of it; or one where A stays in L2 while
+ * panels of B are packed. */
+static bool is_direct(const rt__gemm *g, double work)
+{
+    if (work > DENSE) {
+        return false;
+    }
+    if (g->bcs != 1 && g->acs == 1 && g->m >= PACKING_ROWS &&
+        g->n >= 2 * PANEL_COLUMNS) {
+        return (size_t)(g->m * g->k) * sizeof(float) <=
+               rt__cpu_info()->l2 / 2;
+    }
+    if (g->k > RT_SGEMM_DIRECT_DEPTH) {
+        return false;
+    }
+    return work <= DIRECT ||
+           (g->bcs == 1 &&
+            (g->acs == 1 || (g->ars == 1 && g->k <= FEW_COLUMNS)));
 }
 
 /* --- with a vector ------------------------------------------------------- */
@@ -308,9 +334,7 @@ rt_status rt__gemm_own_run(const rt__gemm *given, const char *name,
         rt__gemm_start(&g);
         whole = vector(&g, &done);
     }
-    bool dense = g.acs == 1 && g.bcs == 1;
-    if (!done && g.k <= RT_SGEMM_DIRECT_DEPTH &&
-        work <= (dense ? DENSE : DIRECT)) {
+    if (!done && is_direct(&g, work)) {
         whole = direct(&g, work);
         done = true;
     }

@@ -12,11 +12,11 @@
 #endif
 
 #if defined(__AVX512F__)
-enum { VL = 16, MR = 14, DR = 8 };
+enum { VL = 16, MR = 14 };
 #elif defined(__AVX2__)
-enum { VL = 8, MR = 6, DR = 6 };
+enum { VL = 8, MR = 6 };
 #else
-enum { VL = 4, MR = 6, DR = 6 };
+enum { VL = 4, MR = 6 };
 #endif
 enum { NR = 2 * VL };
 
@@ -266,29 +266,25 @@ typedef void (*tile_fn)(int64_t k, const float *restrict a, int64_t ars,
                         float *restrict c, int64_t ldc, int w,
                         const float *plus, int64_t ldp);
 
-PACKED(1) PACKED(2) PACKED(3) PACKED(4) PACKED(5) PACKED(6)
-PLAIN(1) PLAIN(2) PLAIN(3) PLAIN(4) PLAIN(5) PLAIN(6)
+#define BOTH(H) PACKED(H) PLAIN(H)
+BOTH(1) BOTH(2) BOTH(3) BOTH(4) BOTH(5) BOTH(6)
 #if defined(__AVX512F__)
-PACKED(7) PACKED(8) PACKED(9) PACKED(10) PACKED(11) PACKED(12) PACKED(13)
-PACKED(14) PLAIN(7) PLAIN(8)
+BOTH(7) BOTH(8) BOTH(9) BOTH(10) BOTH(11) BOTH(12) BOTH(13) BOTH(14)
 #endif
 
 #define PAIR(kind, H) {kind##_##H##_1, kind##_##H##_2}
-static const tile_fn packed_tiles[MR + 1][2] = {
-    {NULL, NULL},    PAIR(packed, 1), PAIR(packed, 2), PAIR(packed, 3),
-    PAIR(packed, 4), PAIR(packed, 5), PAIR(packed, 6),
+#define SIX(kind)                                                              \
+    {NULL, NULL}, PAIR(kind, 1), PAIR(kind, 2), PAIR(kind, 3), PAIR(kind, 4),  \
+        PAIR(kind, 5), PAIR(kind, 6)
 #if defined(__AVX512F__)
-    PAIR(packed, 7), PAIR(packed, 8), PAIR(packed, 9), PAIR(packed, 10),
-    PAIR(packed, 11), PAIR(packed, 12), PAIR(packed, 13), PAIR(packed, 14),
+#define TILES(kind)                                                            \
+    {SIX(kind), PAIR(kind, 7), PAIR(kind, 8), PAIR(kind, 9), PAIR(kind, 10),   \
+     PAIR(kind, 11), PAIR(kind, 12), PAIR(kind, 13), PAIR(kind, 14)}
+#else
+#define TILES(kind) {SIX(kind)}
 #endif
-};
-static const tile_fn plain_tiles[DR + 1][2] = {
-    {NULL, NULL},   PAIR(plain, 1), PAIR(plain, 2), PAIR(plain, 3),
-    PAIR(plain, 4), PAIR(plain, 5), PAIR(plain, 6),
-#if defined(__AVX512F__)
-    PAIR(plain, 7), PAIR(plain, 8),
-#endif
-};
+static const tile_fn packed_tiles[MR + 1][2] = TILES(packed);
+static const tile_fn plain_tiles[MR + 1][2] = TILES(plain);
 
 static void tile(int h, int w, int64_t k, const float *a, const float *b,
                  float *c, int64_t ldc, const float *plus, int64_t ldp)
@@ -296,24 +292,44 @@ static void tile(int h, int w, int64_t k, const float *a, const float *b,
     packed_tiles[h][w > VL](k, a, 1, MR, b, NR, c, ldc, w, plus, ldp);
 }
 
+/* `deep` steps of k of a panel of C, in tiles of about the same height. */
+static void direct_panel(int64_t m, int w, int64_t deep, rt__matrix a,
+                         const float *y, int64_t step, float *c, int64_t ldc,
+                         const float *plus, int64_t ldp)
+{
+    int64_t tiles = (m + MR - 1) / MR, i = 0;
+    for (int64_t t = 0; t < tiles; t++) {
+        int64_t end = m * (t + 1) / tiles;
+        plain_tiles[end - i][w > VL](deep, a.data + i * a.rs, a.rs, a.cs, y,
+                                     step, c + i * ldc, ldc, w,
+                                     plus ? plus + i * ldp : NULL, ldp);
+        i = end;
+    }
+}
+
 static void direct(int64_t m, int64_t n, int64_t k, rt__matrix a, rt__matrix b,
                    float *c, int64_t ldc, const float *plus, int64_t ldp)
 {
-    float panel[RT_SGEMM_DIRECT_DEPTH * NR] __attribute__((aligned(64)));
-    for (int64_t j = 0; j < n; j += NR) {
+    enum { DEPTH = RT_SGEMM_DIRECT_DEPTH };
+    float panel[DEPTH * NR] __attribute__((aligned(64)));
+    int64_t blocks = k > DEPTH ? (k + DEPTH - 1) / DEPTH : 1;
+    for (int64_t j = 0; j < n; j += NR, c += NR) {
         int w = n - j < NR ? (int)(n - j) : NR;
-        const float *y = b.data + j * b.cs;
-        int64_t step = b.rs;
-        if (b.cs != 1 || (w != NR && w != VL)) {
-            pack(panel, NR, y, b.cs, b.rs, w, k);
-            y = panel;
-            step = NR;
-        }
-        for (int64_t i = 0; i < m; i += DR) {
-            int h = m - i < DR ? (int)(m - i) : DR;
-            plain_tiles[h][w > VL](k, a.data + i * a.rs, a.rs, a.cs, y, step,
-                                   c + i * ldc + j, ldc, w,
-                                   plus ? plus + i * ldp + j : NULL, ldp);
+        const float *e = plus ? plus + j : NULL;
+        int64_t p = 0, lde = ldp;
+        for (int64_t block = 0; block < blocks; block++) {
+            int64_t end = k * (block + 1) / blocks, step = b.rs;
+            rt__matrix x = {a.data + p * a.cs, a.rs, a.cs};
+            const float *y = b.data + j * b.cs + p * b.rs;
+            if (b.cs != 1 || (w != NR && w != VL)) {
+                pack(panel, NR, y, b.cs, b.rs, w, end - p);
+                y = panel;
+                step = NR;
+            }
+            direct_panel(m, w, end - p, x, y, step, c, ldc, e, lde);
+            e = c;
+            lde = ldc;
+            p = end;
         }
     }
 }

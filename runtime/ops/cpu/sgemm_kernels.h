@@ -16,7 +16,7 @@ typedef struct rt__matrix {
     int64_t rs, cs;
 } rt__matrix;
 
-enum { RT_SGEMM_DIRECT_DEPTH = 512 };   /* the deepest k of `direct` */
+enum { RT_SGEMM_DIRECT_DEPTH = 512 };   /* steps of k of a panel of `direct` */
 
 typedef struct rt__sgemm_table {
     int mr, nr;           /* sizes of the packed tile */
@@ -28,7 +28,7 @@ typedef struct rt__sgemm_table {
     void (*tile)(int h, int w, int64_t k, const float *a, const float *b,
                  float *c, int64_t ldc, const float *plus, int64_t ldp);
     /* C[m, n] = A[m, k] B[k, n] + plus without packing A, nor B where its rows
-     * are dense; k <= RT_SGEMM_DIRECT_DEPTH. */
+     * are dense. */
     void (*direct)(int64_t m, int64_t n, int64_t k, rt__matrix a, rt__matrix b,
                    float *c, int64_t ldc, const float *plus, int64_t ldp);
     /* y[i * inc] = or += row i of A times x; rows and x are dense. */
