@@ -4,7 +4,8 @@
  * The same call on copies in C order must have the same status, dtypes, shapes,
  * values and gradients; where a plain loop in double precision is easy the
  * values are those of that loop. Values are compared only when the operands
- * hold no extreme numbers. What an op must not write stays as it was.
+ * hold no extreme numbers. What an op must not write stays as it was. One in
+ * eight calls is interrupted instead.
  */
 #include "tests/fuzz/bytes.h"
 #include "tests/fuzz/elements.h"
@@ -648,6 +649,26 @@ static void run(call *c)
     }
 }
 
+/* The call, and its backward pass, interrupted at its n-th look: it may end well
+ * before that, or fail with a message; and nothing may be touched that is not
+ * its own. */
+static void run_interrupted(call *c, int n)
+{
+    rt_interrupt_after(n);
+    rt_error_clear(&c->err[0]);
+    c->status[0] = rt_call(c->op, c->args[0], c->sig->nparams, c->results[0],
+                           &c->err[0]);
+    const rt_value *r = &c->results[0][0];
+    if (c->status[0] == RT_OK && c->gradients && r->kind == RT_K_TENSOR &&
+        rt_requires_grad(r->t)) {
+        run_backward(c, 0);
+    }
+    rt_interrupt_clear();
+    if (c->status[0] != RT_OK && !c->err[0].message[0]) {
+        wrong(c, "interrupted without a message");
+    }
+}
+
 /* Calls and successes of each row, for replay_rows. */
 static unsigned passed[4096];
 
@@ -701,7 +722,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int i = 0; made && i < c.sig->nparams; i++) {
         made = make_argument(&c, &b, i);
     }
-    if (made) {
+    int look = take(&b);
+    if (made && look % 8 == 7) {
+        run_interrupted(&c, 1 + look / 8);
+    } else if (made) {
         mark_written(&c);
         run(&c);
         passed[c.op->id] += c.status[0] == RT_OK;
