@@ -260,9 +260,7 @@ static rt_status invoke_op(const lang__site *site, lang__value *registers,
     int nresults = sig->nresults > 0 ? sig->nresults : 1;
     if (nresults == 1 && results[0].kind == RT_K_TENSOR &&
         lang__type_counted(site->type) && site->nresults <= 1) {
-        lang__value old = registers[target];
-        registers[target] = LANG__TENSOR_VALUE(results[0].t);
-        lang__release(&old);
+        lang__replace(&registers[target], LANG_TENSOR, results[0].t);
         return RT_OK;
     }
     return give_all(site, registers, target, results, nresults, err);

@@ -78,19 +78,19 @@ void lang__retain_slow(lang__value v)
     }
 }
 
-void lang__release_slow(lang__value v)
+void lang__release_slow(uint8_t kind, void *p)
 {
-    switch (v.kind) {
+    switch (kind) {
     case LANG_DTYPE: break;
-    case LANG_TENSOR: rt_release(v.t); break;
-    case LANG_MODULE: rt_module_release(v.m); break;
-    case LANG_SCHEDULER: rt_scheduler_release(v.scheduler); break;
-    case LANG_DATASET: rt_dataset_release(v.dataset); break;
-    case LANG_LOADER: rt_loader_release(v.loader); break;
-    case LANG_GENERATOR: rt_generator_release(v.generator); break;
+    case LANG_TENSOR: rt_release(p); break;
+    case LANG_MODULE: rt_module_release(p); break;
+    case LANG_SCHEDULER: rt_scheduler_release(p); break;
+    case LANG_DATASET: rt_dataset_release(p); break;
+    case LANG_LOADER: rt_loader_release(p); break;
+    case LANG_GENERATOR: rt_generator_release(p); break;
     default:
-        if (--v.o->count == 0)
-            object_free(v.kind, v.p);
+        if (--((lang__object *)p)->count == 0)
+            object_free(kind, p);
     }
 }
 
@@ -376,7 +376,6 @@ void lang_value_release(lang_value *v)
         rt_optimizer_release(old.optimizer);
     } else if (old.kind > LANG_FLOAT && old.kind != LANG_DTYPE &&
                old.kind != LANG_HOST && old.object) {
-        lang__release_slow((lang__value){.kind = (uint8_t)old.kind,
-                                         .p = old.object});
+        lang__release_slow((uint8_t)old.kind, old.object);
     }
 }

@@ -129,7 +129,7 @@ enum { LANG__ITERATOR = LANG__KIND_COUNT };
 void lang__iterator_free(void *iterator);
 
 void lang__retain_slow(lang__value v);
-void lang__release_slow(lang__value v);
+void lang__release_slow(uint8_t kind, void *p);
 
 static inline lang__value lang__retain(lang__value v)
 {
@@ -138,13 +138,25 @@ static inline lang__value lang__retain(lang__value v)
     return v;
 }
 
+/* Puts v where *to was; both by their parts: a load of 16 bytes right after the
+ * two stores that made a value waits until both have reached the cache. */
+static inline void lang__replace(lang__value *to, uint8_t kind, void *p)
+{
+    uint8_t old_kind = to->kind;
+    void *old = to->p;
+    to->kind = kind;
+    to->p = p;
+    if (old_kind > LANG_FLOAT && old)
+        lang__release_slow(old_kind, old);
+}
+
 /* Releases what *v holds and leaves "nothing". */
 static inline void lang__release(lang__value *v)
 {
-    lang__value old = *v;
+    uint8_t kind = v->kind;
     v->kind = LANG_VOID;
-    if (old.kind > LANG_FLOAT && old.p)
-        lang__release_slow(old);
+    if (kind > LANG_FLOAT && v->p)
+        lang__release_slow(kind, v->p);
 }
 
 /* The value a declaration without initialiser gives. Strings and lists are

@@ -26,9 +26,7 @@ void lang__drop_operands(const lang__site *site, lang__value *registers)
 
 static inline void set_object(lang__value *to, lang__value v)
 {
-    lang__value old = *to;
-    *to = v;
-    lang__release(&old);
+    lang__replace(to, v.kind, v.p);
 }
 
 static int32_t long_of(const lang__code *c)
@@ -258,9 +256,10 @@ static rt_status loop(lang_session *s, lang__value *result, rt_error *err)
     CASE(MOVE): A.i = B.i; NEXT();
     CASE(COPY): set_object(&A, lang__retain(B)); NEXT();
     CASE(TAKE): {
-        lang__value v = B;
+        uint8_t kind = B.kind;
+        void *p = B.p;
         B.kind = LANG_VOID;
-        set_object(&A, v);
+        lang__replace(&A, kind, p);
         NEXT();
     }
     CASE(DROP): lang__release(&A); NEXT();
@@ -288,9 +287,10 @@ static rt_status loop(lang_session *s, lang__value *result, rt_error *err)
         if (SITE->global->state != LANG__VARIABLE)
             goto absent;
         if (in->c) {
-            lang__value v = A;
+            uint8_t kind = A.kind;
+            void *p = A.p;
             A.kind = LANG_VOID;
-            set_object(&SITE->global->value, v);
+            lang__replace(&SITE->global->value, kind, p);
         } else {
             set_object(&SITE->global->value, lang__retain(A));
         }

@@ -244,6 +244,9 @@ static rt_status walk_node(rt__run *run, const rt_node *n, rt__stack *todo)
     rt_status s = RT_OK;
     for (int i = 0; i < n->nslots && s == RT_OK; i++) {
         rt_node *child = n->edges[i].node;
+        if (child) {
+            __builtin_prefetch((const char *)child + RT_PLAIN_NODE);
+        }
         rt__task *t = child ? task_of(run, child) : NULL;
         if (child && !t) {
             s = task_new(&t, run, child);
@@ -368,7 +371,7 @@ static bool find_needs(const rt__run *run, const rt_node *n, bool *needs)
     bool any = false;
     for (int i = 0; i < n->nslots; i++) {
         rt_node *child = n->edges[i].node;
-        needs[i] = child && task_of(run, child)->wanted;
+        needs[i] = child && (!run->collecting || task_of(run, child)->wanted);
         any |= needs[i];
     }
     return any;
@@ -418,13 +421,25 @@ static inline bool is_lean(const rt__run *run, const rt__task *t)
            && !run->create_graph;
 }
 
+/* What the node behind n keeps is on its way while n runs. */
+static inline void look_ahead(const rt_node *n)
+{
+    const rt_node *next = n->edges[0].node;
+    if (next && next->kind == RT_NODE_OP && next->plain && next->keeps) {
+        __builtin_prefetch(next->kept->storage);
+        __builtin_prefetch(next->kept->data);
+    }
+}
+
 static rt_status run_lean(rt__run *run, rt__task *t)
 {
     rt_node *n = t->node;
     rt_tensor *out[2] = {NULL, NULL};
     bool needs[2] = {false, false};
     rt_status s = RT_OK;
-    if (find_needs(run, n, needs)) {
+    look_ahead(n);
+    if (find_needs(run, n, needs) &&
+        !rt__plain_apply(run, n, &t->one, needs, out, &s)) {
         s = rt__node_apply(run, n, &t->one, needs, out);
     }
     if (s == RT_OK && !run->retain) {

@@ -121,6 +121,7 @@ void rt_node_release(rt_node *n)
         atomic_fetch_sub_explicit(&n->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
+    __builtin_prefetch((const char *)n + RT_PLAIN_NODE);   /* its edges */
     n->next = rt__this.dying;
     rt__this.dying = n;
     if (!rt__this.draining) {

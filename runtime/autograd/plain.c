@@ -13,27 +13,24 @@
 
 /* --- recording --------------------------------------------------------------- */
 
-/* A leaf that records is held by the edge to it. */
-static inline bool held_by_edge(const rt_tensor *t)
-{
-    const rt__meta *m = t->meta;
-    return m && m->leaf && !m->grad_fn && (t->flags & RT_F_REQUIRES_GRAD);
-}
-
 static inline void keep(rt__kept *k, const rt_tensor *t, bool counted)
 {
     if (counted) {
         atomic_fetch_add_explicit(&t->storage->refs, 1, memory_order_relaxed);
     }
-    *k = (rt__kept){t->storage, t->data,
-                    atomic_load_explicit(&t->storage->version,
-                                         memory_order_relaxed), counted};
+    k->storage = t->storage;
+    k->data = t->data;
+    k->version = atomic_load_explicit(&t->storage->version,
+                                      memory_order_relaxed);
+    k->counted = counted;
 }
 
 /* Where t's gradient goes; a view may have to be renewed first. */
 static inline rt_status plain_edge(rt__edge *out, rt_tensor *t, rt_error *err)
 {
     rt__meta *m = t->meta;
+    out->node = NULL;
+    out->output = 0;
     if (!m || m->base) {
         return m ? rt__edge_of(out, t, err) : RT_OK;
     }
@@ -42,10 +39,11 @@ static inline rt_status plain_edge(rt__edge *out, rt_tensor *t, rt_error *err)
     }
     if (m->grad_fn) {
         atomic_fetch_add_explicit(&m->grad_fn->refs, 1, memory_order_relaxed);
-        *out = (rt__edge){m->grad_fn, m->output};
+        out->node = m->grad_fn;
+        out->output = m->output;
     } else {
-        rt_retain(t);
-        *out = (rt__edge){m->leaf, 0};
+        atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+        out->node = m->leaf;
     }
     return RT_OK;
 }
@@ -79,31 +77,41 @@ static rt_node *plain_node(const rt_op *op, int n, unsigned keeps, int ndim)
     node->hooks = NULL;
     node->edges = (rt__edge *)((char *)node + RT_PLAIN_NODE);
     node->kept = (rt__kept *)(node->edges + n);
-    for (int i = 0; i < n; i++) {
-        node->edges[i] = (rt__edge){NULL, 0};
-    }
     return node;
 }
 
-static rt_status fill_edges(rt_node *node, rt_tensor *const *in, rt_error *err)
+static inline rt_status fill_edges(rt_node *node, rt_tensor *const *in, int n,
+                                   rt_error *err)
 {
-    rt_status s = RT_OK;
-    for (int i = 0; i < node->nslots && s == RT_OK; i++) {
-        s = plain_edge(&node->edges[i], in[i], err);
+    rt_status s = plain_edge(&node->edges[0], in[0], err), other = RT_OK;
+    if (n == 2) {
+        other = plain_edge(&node->edges[1], in[1], err);
     }
-    return s;
+    return s == RT_OK ? other : s;
 }
 
-static void fill_kept(rt_node *node, rt_tensor *const *in, const rt_tensor *out)
+/* A leaf that records is held by the edge to it. */
+static inline bool held_by_edge(const rt__edge *edge)
+{
+    return edge->node && edge->node->kind == RT_NODE_LEAF;
+}
+
+static inline void fill_kept(rt_node *node, unsigned keeps,
+                             rt_tensor *const *in, const rt_tensor *out)
 {
     rt__kept *k = node->kept;
-    for (int i = 0; i < node->nslots; i++) {
-        if (node->keeps & (1u << i)) {
-            keep(k++, in[i], !held_by_edge(in[i]));
-        }
+    if (keeps & 1) {
+        keep(k++, in[0], !held_by_edge(&node->edges[0]));
     }
-    if (node->keeps & (1u << RT_KEEPS_RESULT)) {
-        keep(k, out, true);
+    if (keeps & 2) {
+        keep(k++, in[1], !held_by_edge(&node->edges[1]));
+    }
+    if (keeps & (1u << RT_KEEPS_RESULT)) {
+        keep(k++, out, true);
+    }
+    int64_t *shape = (int64_t *)k;   /* as rt__plain_shape finds it */
+    for (int i = 0; i < out->ndim; i++) {
+        shape[i] = out->shape[i];
     }
 }
 
@@ -111,10 +119,6 @@ static void fill_kept(rt_node *node, rt_tensor *const *in, const rt_tensor *out)
 static void attach(rt_tensor *out, rt_node *node)
 {
     node->dtype = out->dtype;
-    int64_t *shape = rt__plain_shape(node);
-    for (int i = 0; i < out->ndim; i++) {
-        shape[i] = out->shape[i];
-    }
     node->seq = rt__next_sequence();   /* after views that had to be renewed */
     node->own = (rt__meta){.grad_fn = node};
     out->meta = &node->own;
@@ -125,9 +129,9 @@ rt_status rt__record_plain(const rt_op *op, rt_tensor *const *in, int n,
                            rt_tensor *out, rt_error *err)
 {
     const rt__rule *rule = rt__rule_of(op);
-    uint32_t saves = 0;
-    for (int i = 0; i < n; i++) {
-        saves |= rt__needs_grad(in[i]) ? rule->saves[i] : 0;
+    uint32_t saves = rt__needs_grad(in[0]) ? rule->saves[0] : 0;
+    if (n == 2 && rt__needs_grad(in[1])) {
+        saves |= rule->saves[1];
     }
     if (!saves) {
         return RT_OK;
@@ -139,13 +143,13 @@ rt_status rt__record_plain(const rt_op *op, rt_tensor *const *in, int n,
         return rt_fail(err, RT_E_MEMORY, "%s: no memory to record it",
                        rt_op_name(op));
     }
-    rt_status s = fill_edges(node, in, err);
+    rt_status s = fill_edges(node, in, n, err);
     if (s != RT_OK) {
         node->keeps = 0;
         rt_node_release(node);
         return s;
     }
-    fill_kept(node, in, out);
+    fill_kept(node, keeps, in, out);
     attach(out, node);
     return RT_OK;
 }
@@ -154,35 +158,45 @@ rt_status rt__record_plain(const rt_op *op, rt_tensor *const *in, int n,
 
 void rt__plain_let_go(rt_node *n)
 {
-    int count = n->freed ? 0 : count_of(n->keeps);
-    n->freed |= count > 0;
-    for (int i = 0; i < count; i++) {
-        if (n->kept[i].counted) {
-            rt__storage_release(n->kept[i].storage);
+    if (n->freed || !n->keeps) {
+        return;
+    }
+    n->freed = true;
+    const rt__kept *k = n->kept;
+    for (unsigned left = n->keeps; left; left &= left - 1, k++) {
+        if (k->counted) {
+            rt__storage_release(k->storage);
         }
     }
 }
 
 /* --- a rule that sees tensors ---------------------------------------------------- */
 
-static rt_status check_kept(const rt_node *n, rt_error *err)
+/* What keeps something else than it had. */
+static __attribute__((noinline, cold)) rt_status
+changed(const rt_node *n, int bit, const rt__kept *k, rt_error *err)
 {
+    if (!k->counted && n->edges[bit].node->leaf->storage != k->storage) {
+        return rt__replaced(n, err);
+    }
+    rt__overwritten_as what = {k->storage, k->version, n->ndim,
+                               rt__plain_shape(n), bit == RT_KEEPS_RESULT};
+    return rt__overwritten(n, &what, err);
+}
+
+static inline rt_status check_kept(const rt_node *n, rt_error *err)
+{
+    const rt__kept *k = n->kept;
     if (n->freed) {
         return rt__used_up(n, err);
     }
-    for (int bit = 0; bit <= RT_KEEPS_RESULT; bit++) {
-        const rt__kept *k = rt__kept_at(n, bit);
-        if (!(n->keeps & (1u << bit))) {
-            continue;
-        }
-        if (!k->counted && n->edges[bit].node->leaf->storage != k->storage) {
-            return rt__replaced(n, err);
-        }
-        if (k->version != k->storage->version) {
-            rt__overwritten_as what = {k->storage, k->version, n->ndim,
-                                       rt__plain_shape(n),
-                                       bit == RT_KEEPS_RESULT};
-            return rt__overwritten(n, &what, err);
+    for (unsigned left = n->keeps; left; left &= left - 1, k++) {
+        int bit = __builtin_ctz(left);
+        if ((!k->counted &&
+             n->edges[bit].node->leaf->storage != k->storage) ||
+            k->version != atomic_load_explicit(&k->storage->version,
+                                               memory_order_relaxed)) {
+            return changed(n, bit, k, err);
         }
     }
     return RT_OK;
@@ -272,23 +286,20 @@ static rt_tensor *waiting_sum(const rt__run *run, const rt_node *n, int i,
     return sum && rt__sole_owner(sum) && rt__is_pair(sum, g) ? sum : NULL;
 }
 
-#define FEW_BYTES 1024        /* of a product that needs no tensor */
-
-/* Slot i's gradient *g * data: added at once to what came for it before, where
- * it is small, so that a parameter used many times costs no tensor each time. */
+/* Slot i's gradient *g * data: added at once to what came for it before, so that
+ * a parameter used many times costs no tensor each time. */
 static rt_status product_into(const rt__run *run, rt_node *n, int i,
                               rt_tensor **g, const void *data, bool last,
                               rt_tensor **out, rt_error *err)
 {
-    _Alignas(64) char product[FEW_BYTES];
-    rt_tensor *from = *g;
-    int64_t bytes = from->numel << (from->dtype == RT_FLOAT64 ? 3 : 2);
-    rt_tensor *sum = bytes <= FEW_BYTES ? waiting_sum(run, n, i, from) : NULL;
+    static const rt__params none;
+    rt_tensor *sum = waiting_sum(run, n, i, *g);
     if (!sum) {
         return into_slot(&out[i], RT_EW_mul, g, data, last, err);
     }
-    loop(RT_EW_mul, from, product, from->data, data);
-    loop(RT_EW_add, from, sum->data, sum->data, product);
+    void *d[] = {sum->data, sum->data, (*g)->data, (void *)data};
+    RT_ISA_TABLE(elementwise)->fn[RT_EW_add_product][sum->dtype](d, sum->numel,
+                                                                &none);
     return RT_OK;
 }
 
@@ -297,8 +308,7 @@ static rt_status plain_mul(rt__run *run, rt_node *n, rt_tensor **g,
 {
     rt_status s = RT_OK;
     if (needs[1]) {
-        s = product_into(run, n, 1, g, rt__kept_at(n, 0)->data, !needs[0], out,
-                         run->err);
+        s = product_into(run, n, 1, g, n->kept->data, !needs[0], out, run->err);
     }
     if (needs[0] && s == RT_OK) {
         s = product_into(run, n, 0, g, rt__kept_at(n, 1)->data, true, out,

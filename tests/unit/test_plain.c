@@ -124,9 +124,10 @@ static void power_gradients(rt_tensor *x, rt_tensor *b, int n, rt_tensor **out)
 CASE(a_factor_used_many_times_gets_the_same_sum)
 {
     static const int64_t sizes[] = {1, 10, 255, 256, 257, 5000};
-    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
-        rt_tensor *x = noise(RT_FLOAT32, SHAPE(sizes[k]), 1);
-        rt_tensor *b = noise(RT_FLOAT32, SHAPE(sizes[k]), 2);
+    for (size_t k = 0; k < 2 * sizeof sizes / sizeof *sizes; k++) {
+        rt_dtype dtype = k % 2 ? RT_FLOAT64 : RT_FLOAT32;
+        rt_tensor *x = noise(dtype, SHAPE(sizes[k / 2]), 1);
+        rt_tensor *b = noise(dtype, SHAPE(sizes[k / 2]), 2);
         rt_tensor *far[] = {apart(x), apart(b)}, *near_grads[2], *far_grads[2];
         rt_tensor *all[] = {x, b, far[0], far[1]};
         for (int i = 0; i < 4; i++) {

@@ -243,6 +243,20 @@ FLOAT_HELPERS(f64, double, fmod, floor, tanh)
 
 LOOP2_SINGLE(k_div, a / b)
 
+AFTER(k_add_product_f32, w_load(a + at) + w_load(b + at) * w_load(c + at),
+      w_load_part(a + at, n - at, 0) +
+          w_load_part(b + at, n - at, 0) * w_load_part(c + at, n - at, 0), v)
+
+static void k_add_product_f64(void *const *data, int64_t n, const rt__params *p)
+{
+    const double *a = data[1], *b = data[2], *c = data[3];
+    double *out = data[0];
+    RT_VECTORISE
+    for (int64_t i = 0; i < n; i++) {
+        out[i] = a[i] + b[i] * c[i];
+    }
+}
+
 /* sin and cos reduce their argument in float64, which holds up to a limit;
  * blocks with larger arguments go to libm. */
 #define TRIG(name, VECTOR, LIBM, LIBM64)                                       \
@@ -405,6 +419,7 @@ const rt__elementwise_table RT_ISA_NAME(elementwise) = {{
     [RT_EW_whole_quotient] = {INTEGERS(whole_quotient)},
     [RT_EW_whole_modulo] = {INTEGERS(whole_modulo)},
     [RT_EW_float_pow] = {[RT_FLOAT32] = k_vector_pow_f32},
+    [RT_EW_add_product] = {FLOATS(add_product)},
 }, {{
 #undef EW1
 #undef EW1F

@@ -47,6 +47,7 @@ typedef enum rt__ew {
     RT_EW_whole_quotient,     /* floor_divide and remainder of integers; no */
     RT_EW_whole_modulo,       /* divisor is 0 */
     RT_EW_float_pow,          /* pow of float32 */
+    RT_EW_add_product,        /* a + b * c, the product rounded; floating */
     RT_EW_COUNT
 } rt__ew;
 
