@@ -11,6 +11,7 @@
 #include "kernel/protocol/memory.h"
 #include "kernel/supervise.h"
 #include "kernel/text.h"
+#include "kernel/turns.h"
 #include "kernel/twin.h"
 #include "lang/lang.h"
 
@@ -461,6 +462,7 @@ int kernel_compute_main(void)
                             .set_next_input = on_next_input,
                             .history = on_history};
     rt_error_clear(&err);
+    kernel_take_long_turns();
     jp_memory_init(MEMORY_PATIENCE);
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     kernel_mark_busy();

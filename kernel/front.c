@@ -10,6 +10,7 @@
 #include "kernel/protocol/memory.h"
 #include "kernel/relay.h"
 #include "kernel/router.h"
+#include "kernel/turns.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -155,6 +156,7 @@ int kernel_front_main(const char *connection_file)
     jp_connection c;
     jp_error err = {""};
     bool gone;
+    kernel_take_short_turns();   /* before there are threads */
     jp_memory_init(MEMORY_PATIENCE);
     open_standard();
     if (!jp_connection_load(&c, connection_file, accepts_open_files(), &err)) {

@@ -28,6 +28,7 @@ libkernel_la_SOURCES = \
 	%reldir%/spill.c %reldir%/spill.h \
 	%reldir%/stream.c %reldir%/stream.h \
 	%reldir%/supervise.c %reldir%/supervise.h \
+	%reldir%/turns.c %reldir%/turns.h \
 	%reldir%/twin.c %reldir%/twin.h \
 	%reldir%/text.c %reldir%/text.h
 libkernel_la_CPPFLAGS = $(AM_CPPFLAGS) -D_GNU_SOURCE

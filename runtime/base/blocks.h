@@ -10,8 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runtime/base/pages.h"
+
 enum { RT_BLOCK_HEADER = 64 };
-#define RT_HUGE_PAGE ((size_t)2 << 20)
 #define RT_SHARED_LARGE ((size_t)4 << 20)   /* what is worth copying in bulk */
 
 typedef struct rt__block {
@@ -23,7 +24,7 @@ typedef struct rt__block {
     void *mapping;
     uint32_t owned;          /* rt__fork_count() when its pages were last known
                               * to be this process's own; mapped blocks only */
-    bool fresh;              /* mapped, and nothing was written there yet */
+    bool fresh;              /* mapped, and its pages are not all there yet */
 } rt__block;
 _Static_assert(sizeof(rt__block) <= RT_BLOCK_HEADER,
                "block header outgrew its room");
@@ -40,9 +41,9 @@ void rt__empty_mapped(void);
  * and onto huge pages: several times faster than page by page on first write.
  * Without memory for that, or interrupted, the rest is left to the system. */
 void rt__own_pages(void *p);
-/* Asks for the pages of a fresh block now, for the first `bytes` bytes, by all
- * threads and with looks for interrupts: a system that clears a huge page takes
- * up to milliseconds, and one piece of a kernel's work may touch dozens. */
+/* Asks for the pages of a fresh block now, for the first `bytes` bytes, unless
+ * interrupted: to get one may take milliseconds (pages.h), and one piece of a
+ * kernel's work may touch dozens. */
 void rt__touch_pages(void *p, size_t bytes);
 
 #endif

@@ -4,6 +4,7 @@ libruntime_la_SOURCES += \
 	%D%/error.c \
 	%D%/isa.h %D%/loops.h \
 	%D%/log.h \
+	%D%/pages.c %D%/pages.h \
 	%D%/pool.c %D%/pool.h \
 	%D%/random.c %D%/random.h \
 	%D%/settings.c \

@@ -11,6 +11,7 @@
 #define _GNU_SOURCE   /* mremap */
 #include "runtime/base/blocks.h"
 
+#include "runtime/base/pages.h"
 #include "runtime/base/pool.h"
 #include "runtime/base/slab.h"
 #include "runtime/rustorch.h"
@@ -39,14 +40,6 @@ void rt_memory_forked(bool child)
     }
 }
 
-/* One byte of each huge page; what it holds is zero, and stays so. */
-static void touch(void *ctx, int64_t begin, int64_t end)
-{
-    for (int64_t i = begin; i < end; i++) {
-        *(volatile char *)((char *)ctx + (size_t)i * RT_HUGE_PAGE) = 0;
-    }
-}
-
 READS_HEADERS void rt__touch_pages(void *p, size_t bytes)
 {
     if (rt__in_slab(p) || bytes < RT_HUGE_PAGE) {
@@ -56,8 +49,7 @@ READS_HEADERS void rt__touch_pages(void *p, size_t bytes)
     if (b->fresh) {   /* the first page holds the header */
         uintptr_t first = (uintptr_t)b & ~(uintptr_t)(RT_HUGE_PAGE - 1);
         size_t more = ((uintptr_t)p + bytes - 1 - first) / RT_HUGE_PAGE;
-        b->fresh = false;
-        rt__parallel((int64_t)more, 1, touch, (char *)first + RT_HUGE_PAGE);
+        b->fresh = !rt__ask_pages((char *)first + RT_HUGE_PAGE, more);
     }
 }
 
@@ -85,12 +77,13 @@ static bool replace(char *pages, size_t n)
         return false;
     }
     madvise(s.to, n * RT_HUGE_PAGE, MADV_HUGEPAGE);
-    if (rt__parallel((int64_t)n, 1, copy_pages, &s) &&
+    if (rt__ask_pages(s.to, n) &&
+        rt__parallel((int64_t)n, 1, copy_pages, &s) &&
         mremap(s.to, n * RT_HUGE_PAGE, n * RT_HUGE_PAGE,
                MREMAP_MAYMOVE | MREMAP_FIXED, pages) != MAP_FAILED) {
         return true;
     }
-    munmap(s.to, n * RT_HUGE_PAGE);
+    rt__drop_pages(s.to, n);
     return false;
 }
 

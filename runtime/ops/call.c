@@ -158,6 +158,9 @@ static rt_status run_steps(rt__call *c)
     if (op->inplace) {
         rt__own_storage(c->a[0].t);
     }
+    if (rt_interrupted()) {   /* the result's pages may not be there */
+        return stopped(c);
+    }
     s = op->kernel(c);
     if (s == RT_E_INTERRUPT || (s == RT_OK && rt_interrupted())) {
         return stopped(c);

@@ -5,9 +5,11 @@ Reduced by default; RUSTORCH_TORTURE=1 runs the whole (make torture). Random
 moments come from the seed that is printed; RUSTORCH_SEED=N repeats them.
 """
 import contextlib
+import ctypes
 import json
 import os
 import pathlib
+import platform
 import random
 import signal
 import stat
@@ -404,6 +406,25 @@ def test_interrupts_without_number_end_one_cell_and_no_other(fresh, rng):
             assert types(fresh.outputs(msg_id)).count("error") == 1
             interrupts.answered(fresh, messages)
             assert value_of(fresh.run(f"{i} + 1")[1]) == [str(i + 1)]
+
+
+def turns_of(pid):
+    """Nanoseconds of each thread's turn, as the scheduler has them; 0: it has no such thing."""
+    call = {"x86_64": 315, "aarch64": 275}.get(platform.machine())
+    found = set()
+    for thread in os.listdir(f"/proc/{pid}/task") if call else []:
+        attributes = ctypes.create_string_buffer(48)
+        if ctypes.CDLL(None).syscall(call, int(thread), attributes, 48, 0) == 0:
+            found.add(struct.unpack_from("Q", attributes, 24)[0])
+    return found
+
+
+def test_the_front_is_not_kept_waiting_for_the_turns_of_what_computes(fresh):
+    fresh.run("Tensor a = randn(512, 512); Tensor b = a @ a;")
+    front, compute = turns_of(fresh.pid), turns_of(fresh.compute_pid())
+    if not front or 0 in front:
+        pytest.skip("turns cannot be chosen here (Linux before 6.12)")
+    assert max(front) <= 1_000_000 < min(compute)
 
 
 # --- order and wholeness ------------------------------------------------------

@@ -120,6 +120,48 @@ CASE(an_interrupt_leaves_the_rest_to_the_system)
     rt_release(t);
 }
 
+/* They may be on their way still when their mapping is given back, or when
+ * somebody else asks for others. */
+CASE(pages_asked_for_are_given_back_while_they_are_on_their_way)
+{
+    enum { N = 12 };
+    for (int i = 0; i < 50; i++) {
+        char *some = rt__map_pages(N * RT_HUGE_PAGE, RT_HUGE_PAGE);
+        char *more = rt__map_pages(N * RT_HUGE_PAGE, RT_HUGE_PAGE);
+        CHECK(some && more);
+        rt_interrupt_after(2);
+        rt__ask_pages(some, N);   /* in time or not: it comes back */
+        rt_interrupt_clear();
+        rt__drop_pages(some, N);
+        CHECK(rt__ask_pages(more, N));
+        for (size_t at = 0; at < N * RT_HUGE_PAGE; at += RT_HUGE_PAGE) {
+            unsigned char there = 0;
+            CHECK(mincore(more + at, 1, &there) == 0 && (there & 1));
+            CHECK(more[at] == 0);
+        }
+        rt__drop_pages(more, N);
+    }
+}
+
+CASE(a_block_whose_pages_are_on_their_way_can_be_used_and_freed)
+{
+    for (int i = 0; i < 20; i++) {
+        rt_tensor *t = NULL;
+        rt_memory_empty_cache();
+        rt_interrupt_after(2);
+        CHECK_OK(rt_tensor_new(&t, RT_FLOAT32, 1, (int64_t[]){ELEMENTS}, &err),
+                 err);
+        rt_interrupt_clear();
+        float *data = t->data;
+        for (int64_t k = 0; k < ELEMENTS; k++) {
+            data[k] = (float)k;
+        }
+        CHECK(holds(t, 1));
+        rt_release(t);
+    }
+    rt_memory_empty_cache();
+}
+
 CASE(a_step_of_an_optimizer_leaves_the_twin_what_it_had)
 {
     int go;
