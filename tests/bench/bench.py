@@ -8,7 +8,7 @@ spinning disturb nobody. A row's figure is the median of the paired ratios
 before they are timed. Refuses on a loaded machine unless BENCH_FORCE=1.
 
 usage: bench.py [--rows part,part] [--threads 1,2] [--rounds N] [--contended]
-                [--kernel PROGRAM] --peak PROGRAM --json FILE
+                [--kernel PROGRAM] [--echo PROGRAM] --peak PROGRAM --json FILE
 """
 import argparse
 import ctypes
@@ -211,7 +211,7 @@ def all_rows(options, peaks):
     for threads in options.threads if names else ():
         yield from library_rows(names, threads, options, peaks.get(str(threads), peaks["1"]))
     if options.kernel and not options.contended:
-        for r in kernels.measure_all(parts, options.kernel, TUNED):
+        for r in kernels.measure_all(parts, options.kernel, TUNED, options.echo):
             show(r)
             yield r
 
@@ -224,6 +224,7 @@ def options_of(argv):
     parser.add_argument("--seconds", default=0.03, type=float)
     parser.add_argument("--contended", action="store_true")
     parser.add_argument("--kernel", help="our kernel's program; none: no rows beside ipykernel")
+    parser.add_argument("--echo", help="a program that answers cells and runs none: the limit of kernels")
     parser.add_argument("--peak", required=True)
     parser.add_argument("--json", required=True)
     options = parser.parse_args(argv)
