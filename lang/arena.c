@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#ifdef __SANITIZE_ADDRESS__
+#ifndef __has_feature
+#define __has_feature(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 enum { BLOCK = 64 };        /* each request on its own, so that it is watched */
 #else
 enum { BLOCK = 32 * 1024 };

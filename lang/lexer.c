@@ -383,7 +383,11 @@ static uint32_t escape(lexer *l, bool *ok)
             value = value * 8 + (uint32_t)(l->text[l->at++] - '0');
         return value;
     }
-    l->at += l->at < l->end;
+    if (l->at < l->end) {                         /* all of the character */
+        const char *p = l->text + l->at;
+        lang__utf8_next(&p, l->text + l->end);
+        l->at = (uint32_t)(p - l->text);
+    }
     if (c == 'x')
         return hex_escape(l, 1, 2, ok);
     if (c == 'U')
@@ -399,7 +403,7 @@ static uint32_t escape(lexer *l, bool *ok)
         return hex_escape(l, 4, 4, ok);
     const char *found = c ? strchr(from, c) : NULL;
     *ok = found != NULL;
-    return found ? (uint32_t)(unsigned char)to[found - from] : 0xFFFD;
+    return found ? (uint32_t)(unsigned char)to[found - from] : '?';
 }
 
 /* One character of a literal, escapes decoded. */
@@ -440,17 +444,18 @@ static void string(lexer *l)
         add(l, T_STRING, start)->text = "";
         return;
     }
-    /* \u, \U, \x never grow: an escape is at least as long as its UTF-8 */
+    /* An escape, good or bad, is at least as long as its UTF-8, and the source
+     * is valid UTF-8: nothing grows. */
     char *text = lang__arena_text(l->arena, "", 0);
+    size_t n = 0, room = 1;
     if (close - start > 1)
-        text = lang__arena_get(l->arena, close - start + 8);
-    size_t n = 0;
+        text = lang__arena_get(l->arena, room = close - start + 8);
     while (l->at < close) {
         uint32_t at = l->at, c = literal_part(l);
         if (!c)
             report(l, LANG__D_CHARACTER, at, l->at,
                    "a string cannot hold the character 0");
-        else if (text)
+        else if (text && n + 4 < room)
             n += (size_t)lang__utf8_put(text + n, c);
     }
     if (text)
