@@ -106,8 +106,9 @@ void rt_memory_empty_cache(void);
  * tensors: in-place operations on large ones then copy what is shared in bulk,
  * and the child gives its cached blocks back. */
 void rt_memory_forked(bool child);
-/* When there is time after that: the pages of small blocks, a few MiB, become
- * this process's own, so that what writes them next does not fault for each. */
+/* When there is time after that: the pages of small blocks, of the stack and of
+ * variables, a few MiB, become this process's own, so that what writes them next
+ * does not fault for each. */
 void rt_memory_own_small(void);
 /* The most that may be taken from the system, cached blocks included; what
  * would need more finds no memory. 0: no limit but the machine's. */

@@ -17,6 +17,7 @@
 #include "runtime/rustorch.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -24,6 +25,7 @@
 #define READS_HEADERS __attribute__((no_sanitize_address))
 
 enum { AT_ONCE = 8 };   /* huge pages between two looks for an interrupt */
+enum { SMALL_MAPPING = 1 << 20 };
 
 static _Atomic uint32_t forks;
 
@@ -53,9 +55,28 @@ READS_HEADERS void rt__touch_pages(void *p, size_t bytes)
     }
 }
 
+/* The stack, the C library's heap, what libraries have in variables: small
+ * mappings that the next piece of work writes all over. */
+static void own_small_mappings(void)
+{
+    char line[256], mode[5];
+    unsigned long begin, end;
+    FILE *f = fopen("/proc/self/maps", "re");
+    while (f && fgets(line, sizeof line, f)) {
+        if (sscanf(line, "%lx-%lx %4s", &begin, &end, mode) == 3 &&
+            strcmp(mode, "rw-p") == 0 && end - begin <= SMALL_MAPPING) {
+            rt__own_range((char *)begin, end - begin);
+        }
+    }
+    if (f) {
+        fclose(f);
+    }
+}
+
 void rt_memory_own_small(void)
 {
     rt__slab_own_pages();
+    own_small_mappings();
 }
 
 typedef struct stretch {

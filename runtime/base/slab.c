@@ -74,12 +74,12 @@ size_t rt__slab_reclaim(rt__slot **list, int class)
 
 #ifdef MADV_POPULATE_WRITE
 
-/* The pages of a slab that are there, in runs. */
-static void own_slab(char *base, size_t page)
+/* At most a slab's bytes: the pages that are there, in runs. */
+static void own_some(char *base, size_t bytes, size_t page)
 {
     unsigned char there[RT_SLAB_BYTES / 4096 + 1] = {0};
-    size_t n = RT_SLAB_BYTES / page;
-    if (n >= sizeof there || mincore(base, RT_SLAB_BYTES, there) != 0) {
+    size_t n = bytes / page;
+    if (n >= sizeof there || mincore(base, bytes, there) != 0) {
         return;   /* given back meanwhile */
     }
     for (size_t i = 0, begin; i < n; i++) {
@@ -93,20 +93,29 @@ static void own_slab(char *base, size_t page)
     }
 }
 
-void rt__slab_own_pages(void)
+void rt__own_range(char *begin, size_t bytes)
 {
     long page = sysconf(_SC_PAGESIZE);
-    for (int k = 0; k < 4 && page > 0; k++) {
-        for (size_t at = 0; newest[k] && at < MAPPING; at += RT_SLAB_BYTES) {
-            own_slab(newest[k] + at, (size_t)page);
-        }
+    for (size_t at = 0; page > 0 && at < bytes; at += RT_SLAB_BYTES) {
+        size_t left = bytes - at;
+        own_some(begin + at, left < RT_SLAB_BYTES ? left : RT_SLAB_BYTES,
+                 (size_t)page);
     }
 }
 
 #else
 
-void rt__slab_own_pages(void)
+void rt__own_range(char *begin, size_t bytes)
 {
 }
 
 #endif
+
+void rt__slab_own_pages(void)
+{
+    for (int k = 0; k < 4; k++) {
+        if (newest[k]) {
+            rt__own_range(newest[k], MAPPING);
+        }
+    }
+}

@@ -69,8 +69,11 @@ rt__fresh rt__slab_new(int class);
 /* Gives slabs back to the system of which every block is in the list; returns
  * how many, and takes their blocks off the list. */
 size_t rt__slab_reclaim(rt__slot **list, int class);
-/* Pages of the newest slabs that a fork shares become this process's own, where
- * the system can do that for many at once. */
+/* The pages that are there of a stretch which begins on a page, and that a fork
+ * shares, become this process's own, where the system can do that for many at
+ * once. What they hold stays. */
+void rt__own_range(char *begin, size_t bytes);
+/* The same of the newest slabs. */
 void rt__slab_own_pages(void);
 
 #endif

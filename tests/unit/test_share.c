@@ -6,6 +6,7 @@
 #include "tests/unit/tensors.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -273,5 +274,39 @@ CASE(small_blocks_made_ones_own_after_a_fork_keep_what_they_hold)
     }
     CHECK_INT(end_of(child, go[1]), 0);
 }
+
+#ifdef MADV_POPULATE_WRITE
+static char variables[64][4096] __attribute__((aligned(4096)));
+
+static long faults(void)
+{
+    struct rusage used;
+    getrusage(RUSAGE_SELF, &used);
+    return used.ru_minflt;
+}
+
+CASE(variables_are_written_without_a_fault_each_when_there_was_time)
+{
+    int go;
+    rt_tensor *t = ramp();
+    for (int i = 0; i < 64; i++) {
+        variables[i][0] = (char)i;
+    }
+    bool can = madvise(variables, sizeof variables, MADV_POPULATE_WRITE) == 0;
+    pid_t child = twin_of(t, &go);
+    rt_memory_own_small();
+    long before = faults();
+    for (int i = 0; i < 64; i++) {
+        CHECK_INT(variables[i][0], i);
+        variables[i][0] = 1;
+    }
+    long more = faults() - before;
+    if (can && more > 32) {
+        UNIT_FAIL("%ld faults for 64 pages", more);
+    }
+    CHECK_INT(end_of(child, go), 0);
+    rt_release(t);
+}
+#endif
 
 UNIT_MAIN
