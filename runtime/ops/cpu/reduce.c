@@ -130,7 +130,8 @@ static void sum_short_rows(void *ctx, int64_t begin, int64_t end)
         RT_ISA_TABLE(reduce)->sums(x + i * length, n, length, sums);
         for (int64_t k = 0; k < n; k++) {
             if (p->results) {
-                p->results[i + k] = (float)(sums[k] / p->m);
+                double v = sums[k];   /* dividing takes as long as adding */
+                p->results[i + k] = (float)(p->m == 1 ? v : v / p->m);
             } else {
                 p->sums[i + k].f = sums[k];
             }
@@ -315,8 +316,8 @@ static rt_status sum_short(pass *p, rt__call *c, double divisor)
 {
     p->m = divisor;
     p->results = (float *)(void *)c->r[0].t->data;
-    bool whole = rt__parallel(p->rows.outer, BLOCK / (p->rows.length + 16) + 1,
-                              sum_short_rows, p);
+    int64_t rows = 2 * BLOCK / (p->rows.length + 16) + 1;
+    bool whole = rt__parallel(p->rows.outer, rows, sum_short_rows, p);
     return whole ? RT_OK : rt__interrupted(c->name, c->err);
 }
 
