@@ -237,7 +237,10 @@ static bool has_zero(rt__rule_call *c, rt_tensor *x)
 static rt_tensor *without_each(rt__rule_call *c, rt_tensor *x)
 {
     int64_t shape[RT_MAX_DIMS];
-    int nd = x->ndim;
+    int nd = x ? x->ndim : 0;   /* NULL: what came before has failed */
+    if (nd == 0) {
+        return NULL;
+    }
     for (int i = 0; i < nd; i++) {
         shape[i] = x->shape[i];
     }

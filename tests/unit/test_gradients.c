@@ -306,21 +306,23 @@ static const struct {
 #undef SAMPLE
 };
 
-static void check_op(rt_op_id id, const char *name)
+typedef void (*sample_fn)(const rt_op *op, const char *id, const char *text);
+
+static void check_op(rt_op_id id, const char *name, sample_fn check)
 {
     char text[128];
     int found = 0;
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
         if (samples[i].id == id) {
             found++;
-            check_sample(&rt__ops[id], name, samples[i].text);
+            check(&rt__ops[id], name, samples[i].text);
         }
     }
     if (found) {
         return;
     }
     if (default_sample(&rt__ops[id], text)) {
-        check_sample(&rt__ops[id], name, text);
+        check(&rt__ops[id], name, text);
     } else {
         UNIT_FAIL("%s has a gradient but no sample", name);
     }
@@ -335,15 +337,71 @@ static const struct {
 };
 
 /* RT_GRADIENTS=word: only ops whose id contains the word. */
-CASE(every_gradient_agrees_with_differences_to_second_order)
+static void check_all(sample_fn check)
 {
     const char *only = getenv("RT_GRADIENTS");
     for (int i = 0; i < RT_OP_COUNT; i++) {
         if (strcmp(rows[i].gradient, "none") != 0
             && (!only || strstr(rows[i].name, only))) {
-            check_op((rt_op_id)i, rows[i].name);
+            check_op((rt_op_id)i, rows[i].name, check);
         }
     }
+}
+
+CASE(every_gradient_agrees_with_differences_to_second_order)
+{
+    check_all(check_sample);
+}
+
+/* --- gradients cut short ------------------------------------------------------------------ */
+
+enum { CUTS = 40 };
+
+/* The gradients of sum(y), interrupted at the n-th look or with its n-th
+ * allocation refused. */
+static rt_status cut_short(sample *s, rt_tensor *y, int n, bool memory)
+{
+    rt_error err = {0};
+    rt_tensor *got[MAX_LEAVES] = {0};
+    if (memory) {
+        rt_memory_fail_after(n);
+    } else {
+        rt_interrupt_after(n);
+    }
+    rt_status status = rt_gradients(got, &y, &y, 1, s->leaves, s->nleaves, true,
+                                    n % 2, true, &err);
+    rt_memory_fail_after(0);
+    rt_interrupt_clear();
+    for (int i = 0; i < s->nleaves; i++) {
+        rt_release(got[i]);
+    }
+    return status;
+}
+
+static void cut_sample(const rt_op *op, const char *id, const char *text)
+{
+    rt_error err = {0};
+    rt_tensor *y = NULL;
+    sample s;
+    read_sample(&s, op, text);
+    CHECK_OK(call(&s, s.leaves, s.nleaves, &y, &err), err);
+    for (int memory = 0; memory < 2; memory++) {
+        rt_status want = memory ? RT_E_MEMORY : RT_E_INTERRUPT;
+        for (int n = 1; n <= CUTS; n++) {
+            rt_status got = cut_short(&s, y, n, memory);
+            if (got != RT_OK && got != want) {
+                UNIT_FAIL("%s(%s), cut at %d: status %d, expected %d", id, text,
+                          n, (int)got, (int)want);
+            }
+        }
+    }
+    rt_release(y);
+    free_sample(&s);
+}
+
+CASE(every_gradient_ends_cleanly_wherever_it_is_cut_short)
+{
+    check_all(cut_sample);
 }
 
 /* --- fused gradients --------------------------------------------------------------------- */
