@@ -45,5 +45,7 @@ void rt__own_pages(void *p);
  * interrupted: to get one may take milliseconds (pages.h), and one piece of a
  * kernel's work may touch dozens. */
 void rt__touch_pages(void *p, size_t bytes);
+/* rt_alloc for what will be written all through: with its pages. */
+void *rt__alloc_whole(size_t bytes);
 
 #endif

@@ -73,6 +73,15 @@ static void own_small_mappings(void)
     }
 }
 
+void *rt__alloc_whole(size_t bytes)
+{
+    void *p = rt_alloc(bytes);
+    if (p) {
+        rt__touch_pages(p, bytes);
+    }
+    return p;
+}
+
 void rt_memory_own_small(void)
 {
     rt__slab_own_pages();

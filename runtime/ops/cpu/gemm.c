@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "runtime/base/blocks.h"
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/blas.h"
 #include "runtime/ops/cpu/dgemm_kernels.h"
@@ -237,7 +238,7 @@ static rt_status make_dense(char **copy, const char *data, int64_t rows,
                             int64_t cols, int64_t rs, int64_t cs, size_t size,
                             const char *name, rt_error *err)
 {
-    char *to = rt_alloc((size_t)(rows * cols) * size + 1);
+    char *to = rt__alloc_whole((size_t)(rows * cols) * size + 1);
     if (!to) {
         return rt_fail(err, RT_E_MEMORY,
                        "%s: not enough memory to copy an operand of %lld x %lld",

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "runtime/base/blocks.h"
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/sgemm_kernels.h"
 #include "runtime/ops/cpu/step.h"
@@ -475,7 +476,7 @@ rt_status rt__patches_run(const rt__patches *v, const char *name, rt_error *err)
     plan_forward(&d);
     int64_t weights = v->groups * d.panels * d.g->mr * d.k;
     int64_t bias = v->bias ? v->groups * v->m * d.g->nr : 0;
-    d.weights = rt_alloc((size_t)(weights + bias) * sizeof *d.weights);
+    d.weights = rt__alloc_whole((size_t)(weights + bias) * sizeof *d.weights);
     if (!d.weights) {
         return rt_fail(err, RT_E_MEMORY, "%s: not enough memory", name);
     }
@@ -652,7 +653,8 @@ rt_status rt__patches_weight(const rt__patches *v, float *dw, const char *name,
     cut_runs(&d, is_single(v) ? PLANE : PIXELS);
     d.chains = within(quotient(2 * TASKS, d.blocks * v->groups), 1,
                       v->n * d.runs);
-    d.sums = d.chains > 1 ? rt_alloc((size_t)(d.chains * all) * sizeof *d.sums)
+    d.sums = d.chains > 1 ? rt__alloc_whole((size_t)(d.chains * all) *
+                                            sizeof *d.sums)
                           : dw;
     if (!d.sums) {
         return rt_fail(err, RT_E_MEMORY, "%s: not enough memory", name);

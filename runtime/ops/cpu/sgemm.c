@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/blocks.h"
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/sgemm_kernels.h"
 
@@ -192,7 +193,8 @@ static rt_status packed(const rt__gemm *g, const char *name, rt_error *err)
 {
     const rt__sgemm_table *t = RT_ISA_TABLE(sgemm);
     blocking b = blocking_of(g, t);
-    float *panels = rt_alloc((size_t)((b.m + b.n) * b.k) * sizeof *panels);
+    float *panels = rt__alloc_whole((size_t)((b.m + b.n) * b.k) *
+                                    sizeof *panels);
     if (!panels) {
         return rt_fail(err, RT_E_MEMORY,
                        "%s: not enough memory to pack %lld x %lld x %lld", name,

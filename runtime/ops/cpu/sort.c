@@ -7,6 +7,7 @@
  */
 #include "runtime/ops/cpu/sort.h"
 
+#include "runtime/base/blocks.h"
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/move.h"
 
@@ -202,8 +203,8 @@ static rt_status sort_row(row *r, int64_t k, output *o)
     o->from = r;
     size_t size = r->narrow ? sizeof(uint64_t) : sizeof(pair);
     size_t parts = ((size_t)r->n + PART - 1) / PART;
-    char *room = rt_alloc(2 * (size_t)r->n * size +
-                          parts * 256 * sizeof(int64_t) + 1);
+    char *room = rt__alloc_whole(2 * (size_t)r->n * size +
+                                 parts * 256 * sizeof(int64_t) + 1);
     if (!room) {
         return RT_E_MEMORY;
     }

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "runtime/base/blocks.h"
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/sgemm_kernels.h"
 #include "runtime/ops/cpu/step.h"
@@ -262,8 +263,8 @@ rt_status rt__winograd_run(const rt__winograd *v, bool *done, const char *name,
     bool many = d.blocks >= MANY_BLOCKS && u * 4 <= SMALL_WEIGHT;
     group_blocks(&d, GROUP_BYTES / (block * 4));
     d.x_points = d.most * d.c * d.g->nr + GAP;
-    d.u = d.x = rt_alloc((size_t)(many ? u : POINTS * d.x_points) *
-                         sizeof *d.x);
+    d.u = d.x = rt__alloc_whole((size_t)(many ? u : POINTS * d.x_points) *
+                                sizeof *d.x);
     if (!d.x) {
         return no_memory(name, err);
     }
@@ -348,7 +349,7 @@ rt_status rt__winograd_weight(const rt__winograd *v, float *dw, bool *done,
     d.dw = dw;
     int64_t wide = d.most * d.g->nr;
     int64_t ka = d.panels * d.g->mr, ca = quotient(d.c, d.g->nr) * d.g->nr;
-    float *room = rt_alloc(
+    float *room = rt__alloc_whole(
         (size_t)(POINTS * ((d.c + d.k + ka + ca) * wide + d.k * d.c)) *
         sizeof *room);
     if (!room) {
