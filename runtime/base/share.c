@@ -51,7 +51,11 @@ READS_HEADERS void rt__touch_pages(void *p, size_t bytes)
     if (b->fresh) {   /* the first page holds the header */
         uintptr_t first = (uintptr_t)b & ~(uintptr_t)(RT_HUGE_PAGE - 1);
         size_t more = ((uintptr_t)p + bytes - 1 - first) / RT_HUGE_PAGE;
-        b->fresh = !rt__ask_pages((char *)first + RT_HUGE_PAGE, more);
+        /* Beyond the last whole one there would be 511 small pages that nobody
+         * needs and that each fork copies the entries of. */
+        size_t whole = ((uintptr_t)p + b->size - first) / RT_HUGE_PAGE - 1;
+        b->fresh = !rt__ask_pages((char *)first + RT_HUGE_PAGE,
+                                  more < whole ? more : whole);
     }
 }
 

@@ -246,10 +246,14 @@ CASE(pages_of_a_fresh_tensor_are_asked_for_when_it_is_made)
     uintptr_t begin = (uintptr_t)t->data, end = begin + 4 * (size_t)ELEMENTS;
     uintptr_t past = begin + RT_HUGE_PAGE - 1;
     uintptr_t page = past - past % RT_HUGE_PAGE;
-    for (; is_mapped(t) && page < end; page += RT_HUGE_PAGE) {
-        unsigned char there = 0;
+    unsigned char there = 0;
+    for (; is_mapped(t) && page + RT_HUGE_PAGE <= end; page += RT_HUGE_PAGE) {
         CHECK(mincore((void *)page, 1, &there) == 0 && (there & 1));
     }
+    /* and none past its end, to be copied by every fork */
+    page = end + 0x2000 - end % 0x1000;
+    CHECK(!is_mapped(t) ||
+          (mincore((void *)page, 1, &there) == 0 && !(there & 1)));
     rt_release(t);
 }
 
