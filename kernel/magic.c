@@ -168,7 +168,9 @@ static run_magic *find(const char *code, char rest[LINE_MAX_BYTES])
             memchr(code, '\n', size)) {
             continue;
         }
-        n += strspn(code + n, " \t");
+        while (n < size && (code[n] == ' ' || code[n] == '\t')) {
+            n++;
+        }
         memcpy(rest, code + n, size - n);
         rest[size - n] = '\0';
         return magics[i].run;

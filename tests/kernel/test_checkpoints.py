@@ -227,6 +227,14 @@ def test_undo_of_several_cells_and_of_too_many(fresh):
     assert fresh.run(cell("get", "b"))[0]["status"] == "error"
 
 
+def test_blanks_behind_a_magic_are_nothing(fresh):
+    fresh.run(cell("set", "a", 1))
+    for blanks in (" ", "\t\t ", " \n ", "\r"):
+        assert fresh.run("%checkpoints" + blanks)[0]["status"] == "ok"
+    assert fresh.run("%undo  ")[0]["status"] == "ok"
+    assert fresh.run(cell("get", "a"))[0]["status"] == "error"
+
+
 def test_undo_of_the_first_cell_leaves_an_empty_session(fresh):
     fresh.run(cell("set", "a", 1))
     assert "at the start" in text(fresh.run("%undo")[1])
