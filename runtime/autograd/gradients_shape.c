@@ -101,7 +101,8 @@ RULE(slice, D)
     from = from < 0 ? 0 : from > g.shape[dim] ? g.shape[dim] : from;
     g.offset = from * g.strides[dim];
     g.shape[dim] = G->shape[dim];
-    g.strides[dim] *= step;
+    /* A step past the end may be any number. */
+    g.strides[dim] *= g.shape[dim] > 1 ? step : 1;
     GIVE(0, put_back(c, &g));
 }
 
