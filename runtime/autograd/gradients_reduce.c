@@ -236,7 +236,7 @@ static bool has_zero(rt__rule_call *c, rt_tensor *x)
 /* x [.., n] as [.., n, n] with row j holding x but 1 at place j. */
 static rt_tensor *without_each(rt__rule_call *c, rt_tensor *x)
 {
-    int64_t shape[RT_MAX_DIMS];
+    int64_t shape[RT_MAX_DIMS + 1];   /* unsqueeze refuses one too many */
     int nd = x ? x->ndim : 0;   /* NULL: what came before has failed */
     if (nd == 0) {
         return NULL;
