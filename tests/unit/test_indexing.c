@@ -219,6 +219,18 @@ CASE(writing_into_expanded_memory_is_refused)
     DROP(t, e, i);
 }
 
+CASE(index_select_of_a_number_takes_one_index)
+{
+    rt_tensor *t = tensor(RT_FLOAT32, NULL, 0, VALUES(3));
+    rt_tensor *one = tensor(RT_INT64, SHAPE(1), VALUES(0));
+    rt_tensor *many = tensor(RT_INT64, SHAPE(50), VALUES(0));
+    rt_tensor *got = CALL(index_select, 3, T(t), I(0), T(one));
+    CHECK_NEAR(at(got, 0), 3, 0);
+    REFUSES(RT_E_SHAPE, "takes one index, got 50", index_select, 3, T(t), I(0),
+            T(many));
+    DROP(t, one, many, got);
+}
+
 CASE(index_select_and_index_add)
 {
     rt_tensor *t = counting(RT_FLOAT32, SHAPE(2, 3));

@@ -394,6 +394,11 @@ RT_INFER(index_select)
     if (s != RT_OK) {
         return s;
     }
+    if (self->ndim == 0 && index->numel != 1) {
+        return rt_fail(c->err, RT_E_SHAPE,
+                       "index_select: a tensor without dimensions takes one "
+                       "index, got %lld", (long long)index->numel);
+    }
     memcpy(shape, self->shape, (size_t)self->ndim * sizeof *shape);
     shape[dim] = index->numel;
     return rt__result_new(c, 0, self->dtype, self->ndim, shape);

@@ -60,7 +60,8 @@ static bool split(const rt_tensor *t, const bool *reduced, int64_t *size)
         } else if (reduced[d] && part == 2) {
             return false;
         }
-        size[part] *= t->shape[d];
+        /* Next to a size of 0 the others may be any numbers. */
+        size[part] = (int64_t)((uint64_t)size[part] * (uint64_t)t->shape[d]);
     }
     return true;
 }
