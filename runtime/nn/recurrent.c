@@ -95,7 +95,7 @@ static rt_status run_direction(rt_tensor **out, const rt__net *n, rt_tensor *x,
     rt_tensor *made[RT_REC_OUTPUTS];
     rt__direction d = {
         .id = n->id, .name = n->m->cls->name, .reverse = direction,
-        .relu = n->relu, .hidden = n->hidden,
+        .gates = n->gates, .relu = n->relu, .hidden = n->hidden,
         .in = {x, part_of(n, "weight_ih", layer, direction),
                part_of(n, "weight_hh", layer, direction),
                part_of(n, "bias_ih", layer, direction),

@@ -30,6 +30,7 @@ typedef struct rt__direction {
     rt__layer_id id;
     const char *name;        /* of the class */
     bool reverse, relu;
+    int gates;               /* as rt__net's */
     int64_t hidden;
     rt_tensor *in[RT_REC_INPUTS];
 } rt__direction;

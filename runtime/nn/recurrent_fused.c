@@ -22,11 +22,6 @@ typedef struct kept {
     rt_tensor *w, *h0, *c0, *gates, *product, *out, *c;
 } kept;
 
-static int64_t gates_of(rt__layer_id id)
-{
-    return id == RT_LAYER_LSTM ? 4 : id == RT_LAYER_GRU ? 3 : 1;
-}
-
 /* --- whether it applies ----------------------------------------------------------- */
 
 static bool is_float(const rt_tensor *t, int ndim, int64_t rows, int64_t columns)
@@ -40,7 +35,7 @@ static bool is_float(const rt_tensor *t, int ndim, int64_t rows, int64_t columns
 static bool applies(const rt__direction *d)
 {
     rt_tensor *const *in = d->in, *x = in[RT_REC_X];
-    int64_t rows = gates_of(d->id) * d->hidden;
+    int64_t rows = d->gates * d->hidden;
     int64_t steps = x->shape[0], batch = x->shape[1];
     bool fits = x->dtype == RT_FLOAT32 && steps >= LEAST_STEPS &&
                 steps * batch >= LEAST_ROWS &&
@@ -62,7 +57,7 @@ static rt_status join_biases(rt_tensor **out, const rt__direction *d,
                              rt_error *err)
 {
     rt_tensor *a = d->in[RT_REC_B_IH], *b = d->in[RT_REC_B_HH], *part = NULL;
-    int64_t some = (gates_of(d->id) - (d->id == RT_LAYER_GRU)) * d->hidden;
+    int64_t some = (d->gates - (d->id == RT_LAYER_GRU)) * d->hidden;
     *out = NULL;
     if (!a) {
         return RT_OK;
@@ -131,7 +126,8 @@ static rt_status prepare(kept *k, rt_error *err)
         .cell = k->c0 ? RT_CELL_LSTM : gru ? RT_CELL_GRU
                 : d->relu ? RT_CELL_RELU : RT_CELL_TANH,
         .reverse = d->reverse, .steps = k->out->shape[0],
-        .batch = k->out->shape[1], .hidden = d->hidden, .w = floats(k->w),
+        .batch = k->out->shape[1], .hidden = d->hidden,
+        .per_unit = d->gates, .w = floats(k->w),
         .gates = floats(k->gates), .product = floats(k->product),
         .h0 = floats(k->h0), .c0 = floats(k->c0), .h = floats(k->out),
         .c = floats(k->c)};
@@ -242,7 +238,7 @@ static rt_status through_time(back *b, rt_tensor *const *grads, rt_error *err)
 {
     const kept *k = b->k;
     const rt__recurrent *r = &k->run;
-    int64_t shape[2] = {r->steps * r->batch, gates_of(k->d.id) * r->hidden};
+    int64_t shape[2] = {r->steps * r->batch, k->d.gates * r->hidden};
     rt_status st = grads[RT_REC_OUT] ? dense(&b->g, grads[RT_REC_OUT], err)
                                      : RT_OK;
     st = st ? st : start_state(&b->gh, k, grads[RT_REC_H], err);

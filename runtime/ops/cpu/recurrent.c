@@ -30,11 +30,6 @@ static int64_t quotient(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
-static int64_t gates_of(rt__cell cell)
-{
-    return cell == RT_CELL_LSTM ? 4 : cell == RT_CELL_GRU ? 3 : 1;
-}
-
 /* Rows of A are packed in groups of one height, then each panel of B meets all
  * groups. */
 static void multiply(const job *j, const factor *f, int64_t rows, const float *a,
@@ -63,7 +58,7 @@ static void multiply(const job *j, const factor *f, int64_t rows, const float *a
 /* Where step s of row `row` has its parts. */
 static rt__cell_row row_at(const rt__recurrent *r, int64_t s, int64_t row)
 {
-    int64_t n = r->hidden, all = r->batch * n, gates = gates_of(r->cell);
+    int64_t n = r->hidden, all = r->batch * n, gates = r->per_unit;
     int64_t t = r->reverse ? r->steps - 1 - s : s;
     int64_t before = r->reverse ? t + 1 : t - 1, at = row * n;
     return (rt__cell_row){
@@ -93,7 +88,7 @@ static void step_forward(const job *j, int64_t s, int64_t row, int64_t rows,
                          float *scratch)
 {
     const rt__recurrent *r = j->r;
-    int64_t n = r->hidden, gates = gates_of(r->cell);
+    int64_t n = r->hidden, gates = r->per_unit;
     rt__cell_row at = row_at(r, s, row);
     multiply(j, &j->main, rows, at.h_before, n, at.gates, n * gates, at.gates,
              n * gates, scratch);
@@ -139,7 +134,7 @@ static void step_back(const job *j, int64_t s, int64_t row, int64_t rows,
                       float *scratch)
 {
     const rt__recurrent *r = j->r;
-    int64_t n = r->hidden, gates = gates_of(r->cell);
+    int64_t n = r->hidden, gates = r->per_unit;
     rt__cell_row at = row_at(r, s, row), one = at;
     for (int64_t i = 0; i < rows; i++, next_row(&one, n, gates)) {
         rt__cell_grads d = grads_at(j, &one, row + i);
@@ -200,7 +195,7 @@ rt_status rt__recurrent_run(const rt__recurrent *r, const char *name,
 {
     job j = {.r = r, .t = RT_ISA_TABLE(sgemm),
              .cell = &RT_ISA_TABLE(cells)->of[r->cell]};
-    int64_t n = r->hidden, early = r->product ? 2 : gates_of(r->cell);
+    int64_t n = r->hidden, early = r->product ? 2 : r->per_unit;
     rt_status st = pack_factor(&j.main, j.t, r->w, n, 1, early * n, n, name, err);
     if (!st && r->product) {
         st = pack_factor(&j.new, j.t, r->w + early * n * n, n, 1, n, n, name,
@@ -218,7 +213,7 @@ rt_status rt__recurrent_back(const rt__recurrent *r,
 {
     job j = {.r = r, .d = d, .t = RT_ISA_TABLE(sgemm),
              .cell = &RT_ISA_TABLE(cells)->of[r->cell]};
-    int64_t n = r->hidden, deep = gates_of(r->cell) * n;
+    int64_t n = r->hidden, deep = r->per_unit * n;
     rt_status st = pack_factor(&j.main, j.t, r->w, 1, n, n, deep, name, err);
     st = st ? st : run_shares(&j, back_range, deep, name, err);
     rt_free((void *)j.main.panels);

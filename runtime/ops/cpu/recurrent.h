@@ -22,7 +22,7 @@ typedef enum rt__cell {
 typedef struct rt__recurrent {
     rt__cell cell;
     bool reverse;            /* the last step first */
-    int64_t steps, batch, hidden;
+    int64_t steps, batch, hidden, per_unit;   /* per_unit: G */
     const float *w;          /* [G H, H], of the hidden state */
     const float *b;          /* GRU: [H], added to n's product; may be NULL */
     float *gates;            /* [T, N, G H]: what the input adds, biases
