@@ -277,11 +277,24 @@ static rt_tensor *per_class(rt__rule_call *c, rt_tensor *t)
     return t && LIKE(0)->ndim > 1 ? per_channel(c, t) : t;
 }
 
+/* Which rows count, and what reduction='mean' divides by. */
+typedef struct rows_of_loss {
+    rt_tensor *real, *norm;       /* real as the logits, 1 along classes */
+} rows_of_loss;
+
+/* A gradient of the logits: 0 in rows that are ignored, whatever stands there
+ * and also where 'mean' divides by 0. */
+static rt_tensor *of_real_rows(rt__rule_call *c, const rows_of_loss *rows,
+                               rt_tensor *t)
+{
+    return rows->real ? F(where, T(rows->real), T(t), N(0)) : t;
+}
+
 /* Coefficients M of a loss -sum(M * logp) for class indices: `hit` of a row's
- * weight at its class, `rest` spread over all classes; ignored rows are 0.
- * *norm: what reduction='mean' divides by. */
+ * weight at its class, `rest` spread over all classes. What a weight of a class
+ * that no row has may be, infinite too, tells only in `rest`. */
 static rt_tensor *index_coefficients(rt__rule_call *c, int64_t ignore,
-                                     double smoothing, rt_tensor **norm)
+                                     double smoothing, rows_of_loss *rows)
 {
     const rt__like *like = LIKE(0);
     int dim = class_dim(like);
@@ -289,25 +302,25 @@ static rt_tensor *index_coefficients(rt__rule_call *c, int64_t ignore,
     int64_t first = -1;
     rt_tensor *real = F(ne, T(target), I(ignore));
     rt_tensor *safe = F(where, T(real), T(target), I(0));
-    rt_tensor *valid = F(to, T(real), RT_V_DTYPE(like->dtype));
-    rt_tensor *at = F(unsqueeze, T(safe), I(dim));
+    rt_tensor *own = F(to, T(real), RT_V_DTYPE(like->dtype));
     if (weight) {
         rt_tensor *flat = F(reshape, T(safe), L(&first, 1));
         flat = F(index_select, T(weight), I(0), T(flat));
-        rt_tensor *own = F(reshape, T(flat), L(target->shape, target->ndim));
-        *norm = F(sum, T(F(mul, T(own), T(valid))));
-    } else {
-        *norm = F(sum, T(valid));
+        flat = F(reshape, T(flat), L(target->shape, target->ndim));
+        own = F(where, T(real), T(flat), N(0));
     }
+    rows->norm = F(sum, T(own));
+    rows->real = F(unsqueeze, T(real), I(dim));
+    rt_tensor *at = F(unsqueeze, T(safe), I(dim));
+    rt_tensor *hit = F(mul, T(F(unsqueeze, T(own), I(dim))), N(1.0 - smoothing));
     rt_tensor *m = F(new_zeros, T(G), L(like->shape, like->ndim));
-    rt_tensor *ones = F(unsqueeze, T(valid), I(dim));
-    m = F(scatter_add, T(m), I(dim), T(at),
-          T(F(mul, T(ones), N(1.0 - smoothing))));
+    m = F(scatter_add, T(m), I(dim), T(at), T(hit));
     if (smoothing > 0.0) {
         double rest = smoothing / (double)like->shape[dim];
-        m = F(add, T(m), T(F(mul, T(ones), N(rest))));
+        m = weight ? F(add, T(m), T(F(mul, T(per_class(c, weight)), N(rest))))
+                   : F(add, T(m), N(rest));
     }
-    return weight ? F(mul, T(m), T(per_class(c, weight))) : m;
+    return m;
 }
 
 /* G, divided for 'mean', ready to multiply logits' shape. */
@@ -322,10 +335,10 @@ static rt_tensor *loss_scale(rt__rule_call *c, const rt_value *reduction,
 
 RULE(nll_loss, D | A(1) | A(2))
 {
-    rt_tensor *norm = NULL;
-    rt_tensor *m = index_coefficients(c, c->a[4].i, 0.0, &norm);
-    rt_tensor *scale = loss_scale(c, &c->a[3], norm);
-    GIVE(0, F(neg, T(F(mul, T(m), T(scale)))));
+    rows_of_loss rows = {NULL, NULL};
+    rt_tensor *m = index_coefficients(c, c->a[4].i, 0.0, &rows);
+    rt_tensor *scale = loss_scale(c, &c->a[3], rows.norm);
+    GIVE(0, of_real_rows(c, &rows, F(neg, T(F(mul, T(m), T(scale))))));
 }
 
 /* For targets that are probabilities: M = weight ((1 - s) target + s / C). */
@@ -368,7 +381,8 @@ RULE(cross_entropy, D | A(0) | A(1) | A(2), D | A(0) | A(1) | A(2))
     int64_t dim = class_dim(like);
     double smoothing = c->a[5].f;
     bool soft = rt_dtype_is_floating(rt_tensor_dtype(ARG(1)));
-    rt_tensor *norm = NULL, *m, *quick = soft ? NULL : fused_cross_entropy(c);
+    rows_of_loss rows = {NULL, NULL};
+    rt_tensor *m, *quick = soft ? NULL : fused_cross_entropy(c);
     if (quick || c->status != RT_OK) {
         GIVE(0, quick);
         return;
@@ -376,16 +390,17 @@ RULE(cross_entropy, D | A(0) | A(1) | A(2), D | A(0) | A(1) | A(2))
     if (soft) {
         int64_t classes = like->shape[dim], numel = ARG(1)->numel;
         m = soft_coefficients(c, smoothing);
-        norm = F(full_like, T(G), N((double)(classes ? numel / classes : 0)));
+        double all = (double)(classes ? numel / classes : 0);
+        rows.norm = F(full_like, T(G), N(all));
     } else {
-        m = index_coefficients(c, c->a[4].i, smoothing, &norm);
+        m = index_coefficients(c, c->a[4].i, smoothing, &rows);
     }
-    rt_tensor *scale = loss_scale(c, &c->a[3], norm);
+    rt_tensor *scale = loss_scale(c, &c->a[3], rows.norm);
     if (WANTS(0)) {
         rt_tensor *p = F(softmax, T(ARG(0)), I(dim));
         rt_tensor *total = F(sum, T(m), L(&dim, 1), B(true));
         rt_tensor *t = F(sub, T(F(mul, T(p), T(total))), T(m));
-        GIVE(0, F(mul, T(t), T(scale)));
+        GIVE(0, of_real_rows(c, &rows, F(mul, T(t), T(scale))));
     }
     if (WANTS(1)) {
         soft_target(c, scale, smoothing);

@@ -212,3 +212,25 @@ def test_gradients_at_nan_infinity_and_bounds_are_pytorchs(rt, torch, name):
 
     for values in (EDGES, EDGES[3:]):
         assert gradient(rt, values) == pytest.approx(gradient(torch, values), nan_ok=True)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("weight", [None, [1.0, 1.0, 0.0], [1.0, 1.0, float("nan")]])
+@pytest.mark.parametrize("classes_first", [False, True])
+def test_ignored_rows_have_no_gradient_as_in_pytorch(rt, torch, reduction, weight, classes_first):
+    def gradients(T, ignored):
+        x = T.tensor([[-1.0, 2.0, 0.5], [0.25, -3.0, 1.0]], requires_grad=True)
+        logits = x.t().contiguous().t() if classes_first else x
+        F = T.nn.functional
+        of = {"ignore_index": 2, "reduction": reduction,
+              "weight": None if weight is None else T.tensor(weight)}
+        target = T.tensor([2, 2 if ignored else 1])
+        found = []
+        for loss in (F.cross_entropy(logits, target, **of), F.nll_loss(logits, target, **of)):
+            x.grad = None
+            loss.backward()
+            found += [v for row in x.grad.tolist() for v in row]
+        return found
+
+    for ignored in (True, False):
+        assert gradients(rt, ignored) == pytest.approx(gradients(torch, ignored), abs=1e-6)
