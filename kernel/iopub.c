@@ -22,7 +22,7 @@ enum {
     RETRY_MS = 1,
     PASSING_MS = 100,
     TURN_MESSAGES = 64,
-    TURN_BYTES = 256 * 1024,
+    TURN_BYTES = 64 * 1024,
     WELCOME_TURN = 64,
     PIPE_CHUNK = 64 * 1024,
     STOP_MS = 500,
@@ -36,6 +36,7 @@ struct kernel_iopub {
     char session[JP_SESSION_SIZE];
     kernel_outlet outlet;
     kernel_stream stream;
+    kernel_text content;    /* of the stream message being made */
     kernel_inbox inbox;
     int fd[3];              /* link, stdout, stderr; -1: closed */
     char *parent;           /* of the cell whose output comes */
@@ -112,15 +113,16 @@ static void send_stream(void *ctx, const char *name, const char *text,
                         size_t size)
 {
     kernel_iopub *io = ctx;
-    json_t *content = json_pack("{ss so}", "name", name, "text",
-                                json_stringn_nocheck(text, size));
-    char *dump = json_dumps(content, JSON_COMPACT);
-    json_decref(content);
-    if (dump) {
-        send_lines(io, "stream", cell(io), jp_text(dump),
-                   count_lines(text, size));
-        free(dump);
-    }
+    kernel_text *t = &io->content;
+    kernel_carry none = {{0}, 0};
+    kernel_text_clear(t);
+    kernel_text_add(t, &none, "{\"name\":", 8);
+    kernel_text_quote(t, name, strlen(name));
+    kernel_text_add(t, &none, ",\"text\":", 8);
+    kernel_text_quote(t, text, size);
+    kernel_text_add(t, &none, "}", 1);
+    send_lines(io, "stream", cell(io), (jp_slice){t->data, t->size},
+               count_lines(text, size));
 }
 
 static void send_starting(kernel_iopub *io)
@@ -527,6 +529,7 @@ void kernel_iopub_free(kernel_iopub *io)
     close_pipe(io, 2);
     kernel_outlet_clear(&io->outlet);
     kernel_stream_dispose(&io->stream);
+    kernel_text_dispose(&io->content);
     kernel_inbox_dispose(&io->inbox);
     free(io->parent);
     free(io);

@@ -14,7 +14,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { BUFFER = 1024 * 1024, WAIT_MS = 50 };
+/* BUFFER: what a cell has printed and the front has not read yet. It is sent
+ * before the cell's reply, also when the cell is interrupted; so it is no more
+ * than the front sends in a few milliseconds. */
+enum { BUFFER = 128 * 1024, WAIT_MS = 50, LOOK_MS = 2 };
 
 bool kernel_link_pair(int fd[2])
 {
@@ -62,9 +65,10 @@ bool kernel_link_send(int fd, kernel_link_kind kind, const char *data,
         } else if (at == 0 && give_up && give_up()) {
             return false;
         } else {
-            /* Bounded, so that an interrupt just before it is seen. */
+            /* Bounded, so that an interrupt just before it is seen, or one
+             * whose signal goes to another thread. */
             struct pollfd p = {fd, POLLOUT, 0};
-            poll(&p, 1, WAIT_MS);
+            poll(&p, 1, give_up ? LOOK_MS : WAIT_MS);
             continue;
         }
     } while (at < size);

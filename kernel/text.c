@@ -116,6 +116,55 @@ void kernel_text_finish(kernel_text *t, kernel_carry *carry)
     }
 }
 
+/* What stands behind the backslash; 'u': four digits do. */
+static char escape_of(unsigned char c)
+{
+    switch (c) {
+    case '"':
+    case '\\':
+        return (char)c;
+    case '\b':
+        return 'b';
+    case '\f':
+        return 'f';
+    case '\n':
+        return 'n';
+    case '\r':
+        return 'r';
+    case '\t':
+        return 't';
+    default:
+        return 'u';
+    }
+}
+
+static void append_escaped(kernel_text *t, unsigned char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    char text[] = {'\\', escape_of(c), '0', '0', digits[c >> 4],
+                   digits[c & 15]};
+    append(t, text, text[1] == 'u' ? sizeof text : 2);
+}
+
+void kernel_text_quote(kernel_text *t, const char *data, size_t size)
+{
+    const unsigned char *p = (const unsigned char *)data;
+    append(t, "\"", 1);
+    for (size_t at = 0; at < size;) {
+        size_t plain = at;
+        while (plain < size && p[plain] >= 0x20 && p[plain] != '"' &&
+               p[plain] != '\\') {
+            plain++;
+        }
+        append(t, p + at, plain - at);
+        if (plain < size) {
+            append_escaped(t, p[plain++]);
+        }
+        at = plain;
+    }
+    append(t, "\"", 1);
+}
+
 void kernel_text_clear(kernel_text *t)
 {
     t->size = 0;

@@ -26,6 +26,8 @@ void kernel_text_add(kernel_text *t, kernel_carry *carry, const char *data,
                      size_t size);
 /* Appends what is left in the carry as U+FFFD. */
 void kernel_text_finish(kernel_text *t, kernel_carry *carry);
+/* Appends `data`, which is UTF-8, as a JSON string with its quotes. */
+void kernel_text_quote(kernel_text *t, const char *data, size_t size);
 void kernel_text_clear(kernel_text *t);   /* keeps the memory */
 void kernel_text_dispose(kernel_text *t);
 /* A JSON string of any bytes. */

@@ -105,6 +105,49 @@ CASE(what_is_no_utf8_becomes_replacement_characters)
     }
 }
 
+CASE(quoted_text_reads_back_as_it_was)
+{
+    char bytes[128];
+    kernel_text t = {0};
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (char)i;
+    }
+    kernel_text_quote(&t, bytes, sizeof bytes);
+    json_t *s = json_loads(t.data, JSON_ALLOW_NUL | JSON_DECODE_ANY, NULL);
+    CHECK_INT(json_string_length(s), sizeof bytes);
+    CHECK(s && memcmp(json_string_value(s), bytes, sizeof bytes) == 0);
+    json_decref(s);
+    kernel_text_clear(&t);
+    kernel_text_quote(&t, "a\"\\\n\x01\xe2\x98\x83", 8);
+    CHECK_TEXT(t.data, "\"a\\\"\\\\\\n\\u0001\xe2\x98\x83\"");
+    kernel_text_clear(&t);
+    kernel_text_quote(&t, NULL, 0);
+    CHECK_TEXT(t.data, "\"\"");
+    kernel_text_dispose(&t);
+}
+
+static bool at_once(void)
+{
+    return true;
+}
+
+/* All of it is sent before the reply of an interrupted cell. */
+CASE(little_is_on_its_way_across_the_link)
+{
+    static char text[KERNEL_LINK_PACKET];
+    int fd[2];
+    size_t waits = 0;
+    CHECK(kernel_link_pair(fd));
+    while (kernel_link_send(fd[1], KERNEL_LINK_STREAM, text, sizeof text,
+                            at_once)) {
+        waits += sizeof text;
+    }
+    CHECK(waits >= 2 * sizeof text);
+    CHECK(waits <= 256 * 1024);
+    close(fd[0]);
+    close(fd[1]);
+}
+
 CASE(long_messages_cross_the_link_in_packets)
 {
     enum { SIZE = 300000 };
