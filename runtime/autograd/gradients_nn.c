@@ -112,10 +112,10 @@ RULE(log_softmax, D | R(0))
 /* --- normalisation --------------------------------------------------------------------------- */
 
 /* (x - mean) / sqrt(var + eps) over dims; *rstd is 1 / sqrt(var + eps). */
-static rt_tensor *normalised(rt__rule_call *c, const int64_t *dims, int n,
-                             double eps, rt_tensor **rstd)
+static rt_tensor *normalised(rt__rule_call *c, rt_tensor *x,
+                             const int64_t *dims, int n, double eps,
+                             rt_tensor **rstd)
 {
-    rt_tensor *x = ARG(0);
     rt_tensor *centred = F(sub, T(x), T(F(mean, T(x), L(dims, n), B(true))));
     rt_tensor *var = F(mean, T(F(square, T(centred))), L(dims, n), B(true));
     *rstd = F(rsqrt, T(F(add, T(var), N(eps))));
@@ -157,7 +157,7 @@ RULE(layer_norm, D | A(0) | A(2) | R(1) | R(2), 0,
         dims[i] = i - n;
     }
     if ((WANTS(0) && !quick_x) || (WANTS(2) && !quick_w)) {
-        xhat = normalised(c, dims, n, c->a[4].f, &rstd);
+        xhat = normalised(c, ARG(0), dims, n, c->a[4].f, &rstd);
     }
     if (WANTS(0)) {
         rt_tensor *gy = ARG(2) && !quick_x ? F(mul, T(G), T(ARG(2))) : G;
@@ -187,6 +187,73 @@ static rt_tensor *channel_sum(rt__rule_call *c, rt_tensor *t,
                               const int64_t *dims, int n)
 {
     return F(sum, T(t), L(dims, n));
+}
+
+/* All gradients of group_norm at once: false where that does not apply. */
+static bool fused_group(rt__rule_call *c)
+{
+    rt_tensor *out[3] = {NULL, NULL, NULL};
+    if (c->graph || c->status != RT_OK) {
+        return false;
+    }
+    rt_tensor *w = WANTS(0) ? ARG(2) : NULL;
+    rt_status s = rt__fused_group_norm(out, G, ARG(0), w, RES(1), RES(2),
+                                       WANTS(0), c->err);
+    bool done = s == RT_OK && out[1];
+    for (int i = 0; i < 3; i++) {
+        int to = i ? i + 1 : 0;
+        rt_tensor *t = rt__formula_fused(c, s, out[i]);
+        if (done && WANTS(to)) {
+            GIVE(to, t);
+        }
+    }
+    return done || s != RT_OK;
+}
+
+/* t, of the input's shape, as [N, groups, the rest]. */
+static rt_tensor *grouped(rt__rule_call *c, rt_tensor *t)
+{
+    const rt__like *like = LIKE(0);
+    int64_t shape[3] = {like->shape[0], c->a[1].i, like->shape[1] / c->a[1].i};
+    for (int i = 2; i < like->ndim; i++) {
+        shape[2] *= like->shape[i];
+    }
+    return F(reshape, T(t), L(shape, 3));
+}
+
+static rt_tensor *ungrouped(rt__rule_call *c, rt_tensor *t)
+{
+    return F(reshape, T(t), L(LIKE(0)->shape, LIKE(0)->ndim));
+}
+
+RULE(group_norm, D | A(0) | A(2) | R(1) | R(2), 0, D | A(0) | R(1) | R(2), D)
+{
+    int64_t last = 2, others[RT_MAX_DIMS];
+    int n = 0;
+    rt_tensor *rstd = NULL, *xhat = NULL;
+    if ((WANTS(0) || WANTS(2)) && fused_group(c)) {
+        return;
+    }
+    for (int i = 0; i < LIKE(0)->ndim; i++) {
+        if (i != 1) {
+            others[n++] = i;
+        }
+    }
+    if (WANTS(0) || WANTS(2)) {
+        xhat = normalised(c, grouped(c, ARG(0)), &last, 1, c->a[4].f, &rstd);
+    }
+    if (WANTS(0)) {
+        rt_tensor *gy = ARG(2) ? F(mul, T(G), T(per_channel(c, ARG(2)))) : G;
+        gy = norm_input(c, grouped(c, gy), xhat, rstd, &last, 1);
+        GIVE(0, ungrouped(c, gy));
+    }
+    if (WANTS(2)) {
+        rt_tensor *gx = F(mul, T(G), T(ungrouped(c, xhat)));
+        GIVE(2, channel_sum(c, gx, others, n));
+    }
+    if (WANTS(3)) {
+        GIVE(3, channel_sum(c, G, others, n));
+    }
 }
 
 /* All gradients of batch_norm at once: false where that does not apply. */
@@ -226,7 +293,7 @@ RULE(batch_norm, D | A(0) | A(3) | R(1) | R(2), 0, 0,
         }
     }
     if ((WANTS(0) || WANTS(3)) && training) {
-        xhat = normalised(c, dims, n, c->a[7].f, &rstd);
+        xhat = normalised(c, ARG(0), dims, n, c->a[7].f, &rstd);
     } else if (WANTS(0) || WANTS(3)) {
         rt_tensor *mean = per_channel(c, RES(1));
         rstd = per_channel(c, RES(2));

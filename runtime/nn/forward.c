@@ -251,80 +251,30 @@ static rt_status check_channels(rt_module *m, rt_tensor *x, int64_t want,
     return RT_OK;
 }
 
-/* weight and bias [C] over x [N, C, ...] */
-static rt_status channel_affine(rt_tensor **out, rt_module *m, rt_tensor *x,
-                                rt_error *err)
-{
-    rt_tensor *part[2] = {rt__module_tensor(m, "weight"),
-                          rt__module_tensor(m, "bias")};
-    int n = rt_tensor_ndim(x);
-    int64_t shape[RT_MAX_DIMS];
-    for (int i = 0; i < n; i++) {
-        shape[i] = i == 1 ? rt_tensor_shape(x)[1] : 1;
-    }
-    rt_tensor *at = rt_retain(x);
-    rt_status st = RT_OK;
-    for (int i = 0; i < 2 && !st; i++) {
-        rt_tensor *view, *next;
-        if (!part[i]
-            || (st = rt__op1(RT_OP_view, &view, err, 2, RT_V_TENSOR(part[i]),
-                             RT_V_INTS(shape, n)))) {
-            continue;
-        }
-        st = rt__op1(i ? RT_OP_add : RT_OP_mul, &next, err, 2, RT_V_TENSOR(at),
-                     RT_V_TENSOR(view));
-        rt_release(view);
-        if (!st) {
-            rt_release(at);
-            at = next;
-        }
-    }
-    if (st) {
-        rt_release(at);
-        return st;
-    }
-    *out = at;
-    return RT_OK;
-}
-
-/* Each group of each sample is one row of a layer norm; a group of an instance
- * norm is a channel. */
+/* The channels of an instance norm are groups of one. */
 RT_LAYER_FORWARD(group_norm)
 {
     rt_status st = rt__layer_inputs(m, args, nargs, 1, err);
     bool grouped = m->layer->id == RT_LAYER_GroupNorm;
     int low = grouped ? 2 : m->layer->id == RT_LAYER_InstanceNorm1d ? 3 : 4;
     int64_t c = rt__option_int(m, grouped ? "num_channels" : "num_features");
-    int64_t groups = grouped ? rt__option_int(m, "num_groups") : c;
     if (st || (st = check_channels(m, args[0].t, c, low,
                                    grouped ? RT_MAX_DIMS : low, err))) {
         return st;
     }
-    rt_tensor *x = args[0].t, *rows = NULL, *back = NULL, *out;
-    int64_t n = rt_tensor_shape(x)[0] * groups;
-    int64_t flat[2] = {n, n ? rt_tensor_numel(x) / n : 0};
     rt_value r[RT_MAX_RESULTS] = {{0}};
-    rt_value a[5] = {RT_UNSET, RT_V_INTS(&flat[1], 1), RT_NONE, RT_NONE,
+    rt_value a[5] = {args[0],
+                     RT_V_INT(grouped ? rt__option_int(m, "num_groups") : c),
+                     value_of(rt__module_tensor(m, "weight")),
+                     value_of(rt__module_tensor(m, "bias")),
                      RT_V_FLOAT(rt__option_float(m, "eps"))};
-    if ((st = rt__op1(RT_OP_reshape, &rows, err, 2, args[0],
-                      RT_V_INTS(flat, 2)))) {
+    if ((st = rt__opn(RT_OP_group_norm, r, err, a, 5))) {
         return st;
     }
-    a[0] = RT_V_TENSOR(rows);
-    if ((st = rt__opn(RT_OP_layer_norm, r, err, a, 5))
-        || (st = rt__op1(RT_OP_reshape, &back, err, 2, r[0],
-                         RT_V_INTS(rt_tensor_shape(x), rt_tensor_ndim(x))))
-        || (st = channel_affine(&out, m, back, err))) {
-        goto done;
-    }
-    *result = RT_V_TENSOR(out);
-done:
-    rt_release(rows);
-    rt_release(back);
-    for (int i = 0; i < RT_MAX_RESULTS; i++) {
-        rt_value_release(&r[i]);
-    }
-    return st;
+    *result = r[0];
+    rt_value_release(&r[1]);
+    rt_value_release(&r[2]);
+    return RT_OK;
 }
 
 /* Counts the batch; the weight that the running statistics give it. */

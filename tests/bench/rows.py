@@ -299,6 +299,9 @@ layer_row("LSTM 64->128, 50 steps of 32", lambda nn: nn.LSTM(64, 128), 50, 32, 6
 layer_row("GRU 64->128, 50 steps of 32", lambda nn: nn.GRU(64, 128), 50, 32, 64, backward=True)
 layer_row("batch_norm 32x64x28^2", lambda nn: nn.BatchNorm2d(64), 32, 64, 28, 28, backward=True)
 
+layer_row("group_norm 32x64x28^2, 8 groups", lambda nn: nn.GroupNorm(8, 64), 32, 64, 28, 28,
+          backward=True)
+
 
 @row("max_pool2d 8x64x56^2", work=("byte", 5 * 8 * 64 * 56 * 56))
 def _(T):

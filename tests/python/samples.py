@@ -193,6 +193,10 @@ SAMPLES["softmax"] = SAMPLES["log_softmax"] = [S(arr(3, 4), 1), S(arr(3, 4) * 90
                                                S(arr(3, 100), -1)]
 SAMPLES["layer_norm"] = [S(arr(3, 4), (4,)), S(arr(2, 3, 4), (3, 4), arr(3, 4, seed=1),
                                                arr(3, 4, seed=2)), S(arr(3, 40), (40,), None, None)]
+SAMPLES["group_norm"] = [
+    S(arr(2, 8), 2), S(arr(2, 6, 3, 5), 3, arr(6, seed=1), arr(6, seed=2)),
+    S(arr(2, 4, 5), 4), S(arr(3, 4, 2, 3), 1, arr(4, seed=1), None, 0.1),
+    S(arr(2, 5, 6).transpose(0, 2, 1), 3, arr(6, seed=1), arr(6, seed=2))]
 SAMPLES["batch_norm"] = [
     S(arr(5, 3), np.zeros(3, "float32"), np.ones(3, "float32"), arr(3), arr(3, seed=1), True),
     S(arr(2, 3, 4, 4), arr(3), arr(3, low=0.5), arr(3), arr(3, seed=1), False)]

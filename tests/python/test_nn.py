@@ -466,6 +466,36 @@ def test_models_convert_to_pytorch_and_back(torch):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape, groups", [((5, 6, 13, 11), 3), ((4, 6), 2), ((1, 6, 70, 1000), 2),
+                                           ((3, 6, 7), 6)])
+@pytest.mark.parametrize("affine", [True, False])
+def test_group_norms_gradients_in_one_pass_are_those_of_the_formula(rt, dtype, shape, groups,
+                                                                    affine):
+    rt.manual_seed(0)
+    dtype = getattr(rt, dtype)
+    x = (rt.randn(*shape, dtype=dtype) * 3 + 2).requires_grad_()
+    w, b = (rt.randn(6, dtype=dtype).requires_grad_() for _ in range(2)) if affine else (None, None)
+    g = rt.randn(*shape, dtype=dtype)
+    leaves = [t for t in (x, w, b) if t is not None]
+
+    def gradients(x=x, **how):
+        y = rt.nn.functional.group_norm(x, groups, w, b)
+        return rt.autograd.grad(y, leaves, g, **how)
+
+    want, once = gradients(create_graph=True), gradients()
+    apart = gradients(x.transpose(0, 1).contiguous().transpose(0, 1))
+    for a, c, d in zip(once, apart, want):
+        size = max(1.0, d.detach().abs().max().item())
+        near = 2e-5 if dtype is rt.float32 else 1e-12
+        assert rt.allclose(a, d.detach(), rtol=0, atol=near * size)
+        assert rt.allclose(c, d.detach(), rtol=0, atol=near * size)
+    x.data[0, 3] = float("nan")
+    hurt = gradients()[0].isnan().reshape(shape[0], groups, -1).any(2)
+    assert hurt.tolist() == [[i == 0 and k == 3 * groups // 6 for k in range(groups)]
+                             for i in range(shape[0])]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("affine", [True, False])
 def test_batch_norms_gradients_in_one_pass_are_those_of_the_formula(rt, dtype, training, affine):

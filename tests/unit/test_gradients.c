@@ -475,6 +475,8 @@ CASE(fused_gradients_equal_their_compositions)
         {RT_OP_softmax, "F[7,129] 1"}, {RT_OP_log_softmax, "F[300,33] -1"},
         {RT_OP_layer_norm, "F[300,77] [77] f[77] F[77]"},
         {RT_OP_layer_norm, "F[4,3,20] [3,20]"},
+        {RT_OP_group_norm, "F[5,12,7,9] 4 f[12] F[12]"},
+        {RT_OP_group_norm, "F[50,12] 3 f[12] F[12]"},
         {RT_OP_cross_entropy, "F[5,130] i[5]:0,129,7,3,7"},
         {RT_OP_cross_entropy, "F[4,9] i[4]:0,8,7,3 - \"none\" 7"},
         {RT_OP_cross_entropy, "F[4,9] i[4]:0,8,7,3 - \"sum\""},

@@ -248,6 +248,10 @@ SITUATION(log_softmax_double, "log_softmax float64 2000^2",
           RUN(log_softmax, 2, A, I(1)))
 SITUATION(layer_norm, "layer_norm 3000^2", o->t[0] = randn(3000 * big, 3000),
           RUN(layer_norm, 2, A, INTS(3000)))
+SITUATION(group_norm, "group_norm 16x64x96^2, 8 groups",
+          o->t[0] = randn4(16 * big, 64, 96, 96), RUN(group_norm, 2, A, I(8)))
+SITUATION(group_norm_whole, "group_norm 1x4x1600^2, 1 group",
+          o->t[0] = randn4(1, 4 * big, 1600, 1600), RUN(group_norm, 2, A, I(1)))
 SITUATION(batch_norm, "batch_norm 16x64x96^2",
           o->t[0] = randn4(16 * big, 64, 96, 96),
           RUN(batch_norm, 6, A, RT_NONE, RT_NONE, RT_NONE, RT_NONE,
@@ -402,6 +406,9 @@ SITUATION(softmax_backward, "softmax 2000^2 with backward",
 SITUATION(layer_norm_backward, "layer_norm 2000^2 with backward",
           (o->t[0] = randn(2000 * big, 2000), leaf(o->t[0])),
           BACKWARD(layer_norm, 2, A, INTS(2000)))
+SITUATION(group_norm_backward, "group_norm 8x64x96^2 with backward",
+          (o->t[0] = randn4(8 * big, 64, 96, 96), leaf(o->t[0])),
+          BACKWARD(group_norm, 2, A, I(8)))
 SITUATION(batch_norm_backward, "batch_norm 8x64x96^2 with backward",
           (o->t[0] = randn4(8 * big, 64, 96, 96), leaf(o->t[0])),
           BACKWARD(batch_norm, 6, A, RT_NONE, RT_NONE, RT_NONE, RT_NONE,

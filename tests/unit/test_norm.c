@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * layer_norm and batch_norm against float64 loops.
+ * layer_norm, group_norm and batch_norm against float64 loops.
  */
 #include "runtime/ops/cpu/backward.h"
 #include "runtime/ops/cpu/norm.h"
@@ -286,6 +286,140 @@ CASE(layer_norm_and_its_gradient_have_the_same_bits_for_any_number_of_threads)
     rt_release(x);
     rt_release(g);
     rt_release(w);
+}
+
+/* --- group_norm ------------------------------------------------------------------ */
+
+/* Groups of two channels, each worked out in float64: the worst of result and
+ * gradient in bounds of 1e-6 and 4e-6. */
+static double group_excess(const rt__norm_fns *fns, int64_t inner, bool affine)
+{
+    static float x[2 * MOST], g[2 * MOST], y[2 * MOST], out[2 * MOST];
+    static const float w[2] = {0.5f, -2}, b[2] = {3, 0.25f};
+    const int64_t n = 2 * inner;
+    double sums[2][2] = {{0}}, mean, var, mean1, var1, plain = 0, along = 0;
+    double most = 0;
+    fill(x, n, 0.2f, 0, (uint32_t)inner);
+    fill(g, n, 0.1f, 0, 6);
+    exact_moments(x, n, &mean1, &var1);
+    fns->moments(x, n, &mean, &var);
+    double rstd = 1 / sqrt(var + 1e-5);
+    most = fmax(fabs(mean - mean1), fabs(var - var1)) / 1e-6;
+    fns->group(y, x, affine ? w : NULL, affine ? b : NULL, 2, inner, mean, rstd);
+    fns->group_sums(sums, g, x, 2, inner, mean);
+#define SCALE(i) (affine ? (double)w[(i) / inner] : 1)
+    double exact[2][2] = {{0}};
+    for (int64_t i = 0; i < n; i++) {
+        double d = ((double)x[i] - mean) * rstd * SCALE(i) +
+                   (affine ? (double)b[i / inner] : 0);
+        most = fmax(most, fabs((double)y[i] - d) / (1e-6 * (fabs(d) + 4)));
+        exact[i / inner][0] += (double)g[i];
+        exact[i / inner][1] += (double)g[i] * ((double)x[i] - mean);
+        plain += (double)g[i] * SCALE(i) / (double)n;
+        along += (double)g[i] * SCALE(i) * ((double)x[i] - mean) / (double)n;
+    }
+    for (int c = 0; c < 4; c++) {
+        double off = fabs(sums[c / 2][c % 2] - exact[c / 2][c % 2]);
+        most = fmax(most, off / (1e-7 * (double)inner + 1e-6));
+    }
+    double f[3] = {rstd, -rstd * rstd * rstd * along, -rstd * plain};
+    fns->group_backward(out, g, x, affine ? w : NULL, 2, inner, mean, f);
+    for (int64_t i = 0; i < n; i++) {
+        double want = (double)g[i] * SCALE(i) * f[0] +
+                      ((double)x[i] - mean) * f[1] + f[2];
+        most = fmax(most, fabs((double)out[i] - want) / (4e-6 * rstd));
+    }
+    return most;
+}
+
+CASE(groups_stay_within_their_bound_on_every_instruction_set)
+{
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        for (int k = 0; k < 2 * WIDTHS; k++) {
+            double e = group_excess(&rt__norm_tables[isa]->narrow, widths[k / 2],
+                                    k % 2);
+            if (!(e <= 1)) {
+                UNIT_FAIL("isa %d, inner %d: %g bounds", isa,
+                          (int)widths[k / 2], e);
+            }
+        }
+    }
+}
+
+CASE(pieces_of_a_group_cover_it_once_whatever_its_sizes)
+{
+    static const int64_t sizes[][2] = {{1, 1}, {7, 65536}, {2, 65537},
+                                       {3, 200000}, {100000, 1}, {9, 60000}};
+    for (int k = 0; k < 6; k++) {
+        int64_t at = 0, channels = sizes[k][0], inner = sizes[k][1];
+        while (at < channels * inner) {
+            rt__norm_piece p = rt__norm_piece_at(at, channels, inner);
+            CHECK(p.length > 0 && p.length <= 65536);
+            CHECK(p.length == p.channels * p.inner && p.channel == at / inner);
+            CHECK(p.channels == 1 || (p.inner == inner && at % inner == 0));
+            CHECK((at + p.length - 1) / inner == p.channel + p.channels - 1);
+            at += p.length;
+        }
+        CHECK_INT(at, channels * inner);
+    }
+}
+
+CASE(group_norm_and_its_gradients_have_the_same_bits_for_any_number_of_threads)
+{
+    rt_tensor *x = noise(RT_FLOAT32, SHAPE(11, 12, 19, 23), 1);
+    rt_tensor *g = noise(RT_FLOAT32, SHAPE(11, 12, 19, 23), 2);
+    rt_tensor *w = noise(RT_FLOAT32, SHAPE(12), 3), *first[4] = {NULL};
+    for (int threads = 1; threads <= 3; threads++) {
+        rt_value r[RT_MAX_RESULTS];
+        rt_tensor *got[4] = {NULL};
+        rt_set_num_threads(threads);
+        CHECK_OK(call_all(r, RT_OP_group_norm, 4, T(x), I(3), T(w), T(w)), err);
+        CHECK_OK(rt__fused_group_norm(got, g, x, w, r[1].t, r[2].t, true, &err),
+                 err);
+        got[3] = rt_retain(r[0].t);
+        for (int i = 0; i < 4; i++) {
+            CHECK(got[i] && (!first[i] ||
+                             memcmp(first[i]->data, got[i]->data,
+                                    (size_t)got[i]->numel * 4) == 0));
+            rt_release(first[i]);
+            first[i] = got[i];
+        }
+        for (int i = 0; i < 3; i++) {
+            rt_value_release(&r[i]);
+        }
+    }
+    rt_set_num_threads(0);
+    for (int i = 0; i < 4; i++) {
+        rt_release(first[i]);
+    }
+    DROP(x, g, w);
+}
+
+CASE(group_norm_of_nothing_has_groups_without_moments)
+{
+    rt_tensor *x = noise(RT_FLOAT32, SHAPE(2, 4, 0), 1);
+    rt_value r[RT_MAX_RESULTS];
+    CHECK_OK(call_all(r, RT_OP_group_norm, 2, T(x), I(2)), err);
+    CHECK_INT(r[0].t->numel, 0);
+    CHECK(r[1].t->numel == 4 && isnan(at(r[1].t, 3)) && isnan(at(r[2].t, 0)));
+    for (int i = 0; i < 3; i++) {
+        rt_value_release(&r[i]);
+    }
+    rt_release(x);
+}
+
+CASE(group_norm_names_what_does_not_fit)
+{
+    rt_tensor *x = noise(RT_FLOAT32, SHAPE(2, 4), 1);
+    rt_tensor *w = noise(RT_FLOAT32, SHAPE(3), 1);
+    REFUSES(RT_E_ARGUMENT, "the 4 channels of [2, 4] do not divide into 3 groups",
+            group_norm, 2, T(x), I(3));
+    REFUSES(RT_E_ARGUMENT, "0 groups", group_norm, 2, T(x), I(0));
+    REFUSES(RT_E_SHAPE, "expected [N, C, ...], got shape [3]", group_norm, 2,
+            T(w), I(1));
+    REFUSES(RT_E_SHAPE, "weight has shape [3], expected [4]", group_norm, 3,
+            T(x), I(2), T(w));
+    DROP(x, w);
 }
 
 UNIT_MAIN

@@ -107,6 +107,7 @@ CASE(layers_and_losses_survive)
     SURVIVES(max_pool2d, 2, T(image), I(2));
     SURVIVES(avg_pool2d, 2, T(image), I(2));
     SURVIVES(layer_norm, 2, T(x), INTS(4));
+    SURVIVES(group_norm, 2, T(x), I(2));
     SURVIVES(batch_norm, 6, T(x), RT_NONE, RT_NONE, RT_NONE, RT_NONE,
              RT_V_BOOL(true));
     SURVIVES(cross_entropy, 2, T(x), T(labels));

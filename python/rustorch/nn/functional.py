@@ -6,7 +6,7 @@ from ._resize import interpolate  # noqa: F401
 
 for _name in """
         relu relu_ leaky_relu elu selu gelu silu mish hardtanh softplus logsigmoid
-        sigmoid tanh softmax log_softmax layer_norm linear conv2d avg_pool2d embedding
+        sigmoid tanh softmax log_softmax layer_norm group_norm linear conv2d avg_pool2d embedding
         one_hot pad normalize cosine_similarity cross_entropy nll_loss mse_loss l1_loss
         smooth_l1_loss binary_cross_entropy binary_cross_entropy_with_logits kl_div
         scaled_dot_product_attention unfold softsign""".split():
@@ -126,15 +126,6 @@ def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False,
            for v in (kernel_size, stride, padding)]
     return _ops["avg_pool2d"](input.unsqueeze(-2), [1, one[0]], [1, one[1] or one[0]],
                               [0, one[2]], ceil_mode, count_include_pad).squeeze(-2)
-
-
-def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
-    """Normalises groups of channels."""
-    grouped = input.reshape(input.shape[0], num_groups, -1)
-    out = _ops["layer_norm"](grouped, [grouped.shape[-1]], None, None, eps).reshape(input.shape)
-    along = (1, -1) + (1,) * (input.ndim - 2)
-    out = out if weight is None else out * weight.reshape(along)
-    return out if bias is None else out + bias.reshape(along)
 
 
 def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False,

@@ -57,5 +57,9 @@ rt_status rt__fused_layer_weight(rt_tensor **out, rt_tensor *g, rt_tensor *x,
 rt_status rt__fused_batch_norm(rt_tensor *out[3], rt_tensor *g, rt_tensor *x,
                                rt_tensor *w, rt_tensor *mean, rt_tensor *rstd,
                                bool training, bool want_x, rt_error *err);
+/* group_norm: the same three, out[0] NULL unless wanted. */
+rt_status rt__fused_group_norm(rt_tensor *out[3], rt_tensor *g, rt_tensor *x,
+                               rt_tensor *w, rt_tensor *mean, rt_tensor *rstd,
+                               bool want_x, rt_error *err);
 
 #endif

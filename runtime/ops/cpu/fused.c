@@ -352,3 +352,132 @@ rt_status rt__fused_batch_norm(rt_tensor *out[3], rt_tensor *g, rt_tensor *x,
     }
     return s;
 }
+
+/* --- group_norm --------------------------------------------------------------------------- */
+
+/* A row is a group of `channels` channels of `inner` elements. */
+typedef struct groups {
+    const rt__norm_fns *fns;
+    char *dx;
+    const char *g, *x, *w;
+    const rt_tensor *mean, *rstd;
+    rt_tensor *dw, *db;
+    double (*sums)[2];           /* per sample and channel */
+    int64_t n, count, channels, inner;    /* samples, groups in each */
+} groups;
+
+/* What a row's input gradient is made of: out = g w f[0] + (x - mean) f[1]
+ * + f[2]. */
+static void group_factors(const groups *j, int64_t row, double f[3])
+{
+    rt_dtype dtype = (rt_dtype)j->mean->dtype;
+    int64_t size = (int64_t)rt_dtype_size(dtype);
+    const char *w = j->w + row % j->count * j->channels * size;
+    double (*sums)[2] = j->sums + row * j->channels;
+    double plain = 0, along = 0, all = (double)(j->channels * j->inner);
+    for (int64_t c = 0; c < j->channels; c++) {
+        double v = j->w ? rt__load_float(dtype, w + c * size) : 1;
+        plain += sums[c][0] * v;
+        along += sums[c][1] * v;
+    }
+    f[0] = number(j->rstd, row);
+    f[1] = -f[0] * f[0] * f[0] * along / all;
+    f[2] = -f[0] * plain / all;
+}
+
+static void group_rows(void *ctx, int64_t begin, int64_t end)
+{
+    const groups *j = ctx;
+    int64_t size = (int64_t)rt_dtype_size((rt_dtype)j->mean->dtype);
+    int64_t all = j->channels * j->inner;
+    for (int64_t row = begin; row < end; row++) {
+        int64_t from = row * all * size, at;
+        double mean = number(j->mean, row), f[3];
+        rt__norm_piece p;
+        for (at = 0; at < all && !rt_interrupted(); at += p.length) {
+            p = rt__norm_piece_at(at, j->channels, j->inner);
+            j->fns->group_sums(j->sums + row * j->channels + p.channel,
+                               j->g + from + at * size,
+                               j->x + from + at * size, p.channels, p.inner,
+                               mean);
+        }
+        group_factors(j, row, f);
+        for (at = 0; j->dx && at < all && !rt_interrupted(); at += p.length) {
+            p = rt__norm_piece_at(at, j->channels, j->inner);
+            int64_t c = row % j->count * j->channels + p.channel;
+            j->fns->group_backward(j->dx + from + at * size,
+                                   j->g + from + at * size,
+                                   j->x + from + at * size,
+                                   j->w ? j->w + c * size : NULL, p.channels,
+                                   p.inner, mean, f);
+        }
+    }
+}
+
+/* Samples in order: the same sums for any thread count. */
+static void group_weights(void *ctx, int64_t begin, int64_t end)
+{
+    const groups *j = ctx;
+    rt_dtype dtype = (rt_dtype)j->mean->dtype;
+    int64_t size = (int64_t)rt_dtype_size(dtype), step = j->count * j->channels;
+    for (int64_t c = begin; c < end; c++) {
+        double dw = 0, db = 0;
+        for (int64_t i = 0; i < j->n; i++) {
+            const double *sums = j->sums[i * step + c];
+            dw += sums[1] * number(j->rstd, i * j->count + c / j->channels);
+            db += sums[0];
+        }
+        rt__store_float(dtype, j->dw->data + c * size, dw);
+        rt__store_float(dtype, j->db->data + c * size, db);
+    }
+}
+
+static rt_status run_groups(groups *j, rt_error *err)
+{
+    int64_t rows = j->mean->numel, all = j->channels * j->inner;
+    size_t bytes = (size_t)(rows * j->channels) * sizeof *j->sums;
+    j->sums = rt_alloc(bytes);
+    if (!j->sums) {
+        return rt_fail(err, RT_E_MEMORY, "backward: no memory for the sums of "
+                       "%lld channels", (long long)(rows * j->channels));
+    }
+    memset(j->sums, 0, bytes);
+    bool whole = rt__parallel(rows, ROW_GRAIN / (all + 32) + 1, group_rows, j) &&
+                 !rt_interrupted() &&         /* nor within a group */
+                 rt__parallel(j->count * j->channels,
+                              ROW_GRAIN / (j->n + 1) + 1, group_weights, j);
+    rt_free(j->sums);
+    return whole ? RT_OK : stopped(err);
+}
+
+rt_status rt__fused_group_norm(rt_tensor *out[3], rt_tensor *g, rt_tensor *x,
+                               rt_tensor *w, rt_tensor *mean, rt_tensor *rstd,
+                               bool want_x, rt_error *err)
+{
+    rt_tensor *dense = NULL;
+    if (!layer_plain(g, x, w, mean) || !rt__same_shape(g, x)) {
+        return RT_OK;
+    }
+    int64_t n = mean->shape[0], count = mean->shape[1];
+    int64_t each = x->shape[1] / count;
+    rt_status s = rt__contiguous_as(&dense, g, (rt_dtype)g->dtype, "backward", err);
+    if (s == RT_OK && want_x) {
+        s = rt__tensor_like(&out[0], x, (rt_dtype)x->dtype, err);
+    }
+    for (int i = 1; s == RT_OK && i < 3; i++) {
+        s = rt_tensor_new(&out[i], (rt_dtype)x->dtype, 1, &x->shape[1], err);
+    }
+    if (s == RT_OK) {
+        groups j = {rt__norm_fns_of((rt_dtype)x->dtype),
+                    want_x ? out[0]->data : NULL, dense->data, x->data,
+                    w ? w->data : NULL, mean, rstd, out[1], out[2], NULL, n,
+                    count, each, x->numel / (n * count * each)};
+        s = run_groups(&j, err);
+    }
+    rt_release(dense);
+    for (int i = 0; s != RT_OK && i < 3; i++) {
+        rt_release(out[i]);
+        out[i] = NULL;
+    }
+    return s;
+}

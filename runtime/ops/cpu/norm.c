@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * layer_norm: rows of n elements, each normalised by its own mean and
- * deviation. batch_norm: channels of [N, C, S...], by the batch's or the
- * running statistics.
+ * deviation. group_norm: the same for groups of channels of [N, C, S...].
+ * batch_norm: channels of [N, C, S...], by the batch's or the running
+ * statistics.
  */
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/move.h"
@@ -151,6 +152,144 @@ RT_KERNEL(layer_norm)
     return s;
 }
 
+/* --- group_norm ----------------------------------------------------------- */
+
+RT_INFER(group_norm)
+{
+    rt_tensor *self = rt__arg(c, 0);
+    int64_t groups = c->a[1].i, channels = self->ndim > 1 ? self->shape[1] : 0;
+    char text[96];
+    rt_status s = check_floating(c);
+    if (s != RT_OK) {
+        return s;
+    }
+    rt__shape_format(text, sizeof text, self->ndim, self->shape);
+    if (self->ndim < 2) {
+        return rt_fail(c->err, RT_E_SHAPE,
+                       "group_norm: expected [N, C, ...], got shape %s", text);
+    }
+    if (groups < 1 || channels % groups) {
+        rt_fail(c->err, RT_E_ARGUMENT, "group_norm: the %lld channels of %s "
+                "do not divide into %lld groups", (long long)channels, text,
+                (long long)groups);
+        rt_error_help(c->err, "num_groups has to divide dimension 1");
+        return RT_E_ARGUMENT;
+    }
+    s = check_affine(c, 2, "weight", 1, &channels);
+    if (s == RT_OK) {
+        s = check_affine(c, 3, "bias", 1, &channels);
+    }
+    if (s == RT_OK) {
+        s = rt__result_new(c, 0, self->dtype, self->ndim, self->shape);
+    }
+    int64_t shape[2] = {self->shape[0], groups};
+    for (int i = 1; s == RT_OK && i < 3; i++) {
+        s = rt__result_new(c, i, rt__compute_dtype(self), 2, shape);
+    }
+    return s;
+}
+
+/* Rows are groups: channels / groups channels of `inner` elements. */
+typedef struct group {
+    const char *x, *w, *b;
+    char *y;
+    rt_tensor *mean, *rstd;
+    int64_t groups, channels, inner;     /* channels of one group */
+    double eps;
+    const rt__norm_fns *fns;
+} group;
+
+static void group_moments(const group *t, const char *x, int64_t n,
+                          double *mean, double *var)
+{
+    const int64_t size = (int64_t)rt_dtype_size(t->mean->dtype);
+    rt__norm_piece p = rt__norm_piece_at(0, t->channels, t->inner);
+    t->fns->moments(x, p.length, mean, var);
+    if (p.length == n) {
+        return;
+    }
+    double m2 = *var * (double)p.length;
+    for (int64_t at = p.length; at < n && !rt_interrupted(); at += p.length) {
+        double mean1, var1;
+        p = rt__norm_piece_at(at, t->channels, t->inner);
+        t->fns->moments(x + at * size, p.length, &mean1, &var1);
+        rt__join_moments(mean, &m2, (double)at, mean1,
+                         var1 * (double)p.length, (double)p.length);
+    }
+    *var = m2 / (double)n;
+}
+
+static void group_range(void *ctx, int64_t begin, int64_t end)
+{
+    const group *t = ctx;
+    const rt_dtype wide = t->mean->dtype;
+    const int64_t size = (int64_t)rt_dtype_size(wide);
+    const int64_t n = t->channels * t->inner;
+    for (int64_t row = begin; row < end; row++) {
+        const char *x = t->x + row * n * size;
+        char *y = t->y + row * n * size;
+        double mean, var;
+        rt__norm_piece p;
+        group_moments(t, x, n, &mean, &var);
+        double rstd = 1 / sqrt(var + t->eps);
+        for (int64_t at = 0; at < n && !rt_interrupted(); at += p.length) {
+            p = rt__norm_piece_at(at, t->channels, t->inner);
+            int64_t to = (row % t->groups * t->channels + p.channel) * size;
+            t->fns->group(y + at * size, x + at * size, t->w ? t->w + to : NULL,
+                          t->b ? t->b + to : NULL, p.channels, p.inner, mean,
+                          rstd);
+        }
+        rt__store_float(wide, t->mean->data + row * size, mean);
+        rt__store_float(wide, t->rstd->data + row * size, rstd);
+    }
+}
+
+static rt_status run_group(rt__call *c, const rt_tensor *x, const rt_tensor *w,
+                           const rt_tensor *b, rt_tensor *y)
+{
+    int64_t rows = c->r[1].t->numel, n = x->numel / rows;
+    int64_t channels = x->shape[1] / c->a[1].i;
+    group t = {x->data, w ? w->data : NULL, b ? b->data : NULL, y->data,
+               c->r[1].t, c->r[2].t, c->a[1].i, channels, n / channels,
+               rt__arg_float(c, 4), rt__norm_fns_of(x->dtype)};
+    bool whole = rt__parallel(rows, 16384 / (n + 32) + 1, group_range, &t) &&
+                 !rt_interrupted();          /* nor within a group */
+    return whole ? RT_OK : rt__interrupted(c->name, c->err);
+}
+
+RT_KERNEL(group_norm)
+{
+    rt_tensor *self = rt__arg(c, 0), *x = NULL, *w = NULL, *b = NULL, *y = NULL;
+    rt_dtype wide = rt__compute_dtype(self);
+    if (self->numel == 0) {
+        for (int i = 1; i < 3; i++) {       /* of groups without elements */
+            rt_tensor *t = c->r[i].t;
+            for (int64_t at = 0; at < t->numel; at++) {
+                rt__store_float(wide, t->data + at * (int64_t)rt_dtype_size(wide), NAN);
+            }
+        }
+        return RT_OK;
+    }
+    rt_status s = rt__dense_as(&x, self, wide, c->name, c->err);
+    if (s == RT_OK) {
+        s = dense_option(&w, c, 2, wide);
+    }
+    if (s == RT_OK) {
+        s = dense_option(&b, c, 3, wide);
+    }
+    if (s == RT_OK) {
+        s = rt__begin_work(&y, c->r[0].t, wide, c->err);
+    }
+    if (s == RT_OK) {
+        s = run_group(c, x, w, b, y);
+    }
+    s = rt__finish_work(s, y, c->r[0].t, c->name, c->err);
+    rt_release(x);
+    rt_release(w);
+    rt_release(b);
+    return s;
+}
+
 /* --- batch_norm ----------------------------------------------------------- */
 
 enum { B_SELF, B_MEAN, B_VAR, B_WEIGHT, B_BIAS, B_TRAINING, B_MOMENTUM, B_EPS };
@@ -220,15 +359,6 @@ typedef struct batch {
     bool training;
 } batch;
 
-/* Chan's way of joining the moments of two parts. */
-static void join_moments(double *mean, double *m2, double n0, double mean1,
-                         double m21, double n1)
-{
-    double step = mean1 - *mean, n = n0 + n1;
-    *mean += step * n1 / n;
-    *m2 += m21 + step * step * n0 * n1 / n;
-}
-
 /* Bytes from the start to the plane of one image's channel. */
 static size_t plane_at(const batch *t, int64_t image, int64_t ch)
 {
@@ -241,7 +371,7 @@ static void channel_moments(const batch *t, int64_t ch)
     for (int64_t i = 0; i < t->n; i++) {
         double mean1, m21;
         t->fns->moments(t->x + plane_at(t, i, ch), t->inner, &mean1, &m21);
-        join_moments(&mean, &m2, count, mean1, m21, (double)t->inner);
+        rt__join_moments(&mean, &m2, count, mean1, m21, (double)t->inner);
         count += (double)t->inner;
     }
     t->mean[ch] = mean;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Rows of layer_norm and its gradient; compiled per instruction set.
+ * Rows of layer_norm and group_norm and their gradients; compiled per instruction set.
  */
 #include "runtime/ops/cpu/norm.h"
 
@@ -125,13 +125,11 @@ V_INLINE void normalise(float *y, const float *x, const float *w,
     });
 }
 
-V_INLINE void layer_rows(float *y, const float *x, const float *w,
-                         const float *b, int64_t n, int rows, double eps,
-                         double *mean, double *rstd)
+/* The same, with its three forms compiled apart. */
+V_INLINE void layer_affine(float *y, const float *x, const float *w,
+                           const float *b, int64_t n, int rows,
+                           const double *mean, const double *rstd)
 {
-    double var[TOGETHER];
-    moments(x, n, rows, mean, var);
-    EACH_ROW { rstd[r] = 1 / sqrt(var[r] + eps); }
     if (w && b) {
         normalise(y, x, w, b, n, rows, mean, rstd);
     } else if (w) {
@@ -139,6 +137,16 @@ V_INLINE void layer_rows(float *y, const float *x, const float *w,
     } else {
         normalise(y, x, NULL, b, n, rows, mean, rstd);
     }
+}
+
+V_INLINE void layer_rows(float *y, const float *x, const float *w,
+                         const float *b, int64_t n, int rows, double eps,
+                         double *mean, double *rstd)
+{
+    double var[TOGETHER];
+    moments(x, n, rows, mean, var);
+    EACH_ROW { rstd[r] = 1 / sqrt(var[r] + eps); }
+    layer_affine(y, x, w, b, n, rows, mean, rstd);
 }
 
 static void layer_float(void *y_, const void *x_, const void *w, const void *b,
@@ -204,6 +212,74 @@ static void layer_backward_float(void *out_, const void *g_, const void *x_,
     }
 }
 
+/* --- group_norm in float32 ---------------------------------------------------------- */
+
+static void moments_float(const void *x, int64_t n, double *mean, double *var)
+{
+    moments(x, n, 1, mean, var);
+}
+
+static void group_float(void *y_, const void *x_, const void *w_,
+                        const void *b_, int64_t channels, int64_t inner,
+                        double mean, double rstd)
+{
+    const float *x = x_, *w = w_, *b = b_;
+    float *y = y_;
+    wide m = w_all((float)mean);
+    if (inner == 1) {
+        layer_affine(y, x, w, b, channels, 1, &mean, &rstd);
+        return;
+    }
+    for (int64_t c = 0; c < channels; c++, x += inner, y += inner) {
+        wide f = w_all((float)(w ? rstd * (double)w[c] : rstd));
+        wide add = w_all(b ? b[c] : 0);
+        ALONG(inner, w_store_part(y + at, left,
+                                  w_fma(LOAD(x, 0) - m, f, add)));
+    }
+}
+
+static void group_sums_float(double (*to)[2], const void *g_, const void *x_,
+                             int64_t channels, int64_t inner, double mean)
+{
+    const float *g = g_, *x = x_;
+    wide m = w_all((float)mean);
+    for (int64_t c = 0; c < channels; c++, g += inner, x += inner) {
+        double plain, along;
+        if (inner == 1) {
+            plain = (double)*g;
+            along = (double)(*g * (*x - m[0]));
+        } else {
+            products_of(g, x, NULL, inner, m, &plain, &along);
+        }
+        to[c][0] += plain;
+        to[c][1] += along;
+    }
+}
+
+static void group_backward_float(void *out_, const void *g_, const void *x_,
+                                 const void *w_, int64_t channels,
+                                 int64_t inner, double mean, const double f[3])
+{
+    const float *g = g_, *x = x_, *w = w_;
+    float *out = out_;
+    wide m = w_all((float)mean), b = w_all((float)f[1]), p = w_all((float)f[2]);
+    if (inner == 1) {
+        wide a = w_all((float)f[0]), v;
+        ALONG(channels, v = LOAD(g, 0) * a; v = w ? v * LOAD(w, 0) : v;
+              w_store_part(out + at, left, w_fma(LOAD(x, 0) - m, b, v + p)));
+        return;
+    }
+    for (int64_t c = 0; c < channels; c++) {
+        wide a = w_all((float)(w ? f[0] * (double)w[c] : f[0]));
+        ALONG(inner, w_store_part(out + at, left,
+                                  w_fma(LOAD(g, 0), a,
+                                        w_fma(LOAD(x, 0) - m, b, p))));
+        g += inner;
+        x += inner;
+        out += inner;
+    }
+}
+
 /* --- float64 ------------------------------------------------------------------- */
 
 static void layer_double(void *y, const void *x, const void *w, const void *b,
@@ -255,7 +331,67 @@ static void layer_backward_double(void *out, const void *g, const void *x,
     }
 }
 
+static void moments_double(const void *x, int64_t n, double *mean, double *var)
+{
+    double m2;
+    RT_ISA_NAME(rows).wide.moments(x, n, mean, &m2);
+    *var = m2 / (double)n;
+}
+
+static void group_double(void *y_, const void *x_, const void *w_,
+                         const void *b_, int64_t channels, int64_t inner,
+                         double mean, double rstd)
+{
+    const double *x = x_, *w = w_, *b = b_;
+    double *y = y_;
+    for (int64_t c = 0; c < channels; c++, x += inner, y += inner) {
+        double f = w ? rstd * w[c] : rstd, add = b ? b[c] : 0;
+        RT_VECTORISE
+        for (int64_t i = 0; i < inner; i++) {
+            y[i] = (x[i] - mean) * f + add;
+        }
+    }
+}
+
+static void group_sums_double(double (*to)[2], const void *g_,
+                              const void *x_, int64_t channels, int64_t inner,
+                              double mean)
+{
+    const double *g = g_, *x = x_;
+    for (int64_t c = 0; c < channels; c++, g += inner, x += inner) {
+        double s[LANES] = {0}, t[LANES] = {0};
+        for (int64_t i = 0; i < inner; i++) {
+            s[i % LANES] += g[i];
+            t[i % LANES] += g[i] * (x[i] - mean);
+        }
+        for (int l = 0; l < LANES; l++) {
+            to[c][0] += s[l];
+            to[c][1] += t[l];
+        }
+    }
+}
+
+static void group_backward_double(void *out_, const void *g_, const void *x_,
+                                  const void *w_, int64_t channels,
+                                  int64_t inner, double mean, const double f[3])
+{
+    const double *g = g_, *x = x_, *w = w_;
+    double *out = out_, b = f[1], p = f[2];
+    for (int64_t c = 0; c < channels; c++) {
+        double a = w ? f[0] * w[c] : f[0];
+        RT_VECTORISE
+        for (int64_t i = 0; i < inner; i++) {
+            out[i] = g[i] * a + ((x[i] - mean) * b + p);
+        }
+        g += inner;
+        x += inner;
+        out += inner;
+    }
+}
+
 const rt__norm_table RT_ISA_NAME(norm) = {
-    {layer_float, layer_backward_float},
-    {layer_double, layer_backward_double},
+    {layer_float, layer_backward_float, moments_float, group_float,
+     group_sums_float, group_backward_float},
+    {layer_double, layer_backward_double, moments_double, group_double,
+     group_sums_double, group_backward_double},
 };
