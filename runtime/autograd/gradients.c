@@ -205,10 +205,12 @@ RULE(minimum, D | A(0) | A(1), D | A(0) | A(1))
     extremum(c, F(gt, T(ARG(0)), T(ARG(1))), F(lt, T(ARG(0)), T(ARG(1))));
 }
 
+/* 0 at the origin, as in PyTorch. */
 RULE(atan2, D | A(0) | A(1), D | A(0) | A(1))
 {
     rt_tensor *r2 = F(add, T(F(square, T(ARG(0)))), T(F(square, T(ARG(1)))));
-    rt_tensor *part = F(div, T(G), T(r2));
+    rt_tensor *origin = F(eq, T(r2), I(0));
+    rt_tensor *part = F(where, T(origin), N(0.0), T(F(div, T(G), T(r2))));
     if (WANTS(0)) {
         GIVE(0, F(mul, T(part), T(ARG(1))));
     }

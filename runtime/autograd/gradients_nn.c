@@ -12,13 +12,17 @@ static rt_tensor *flipped(rt__rule_call *c, rt_tensor *t)
     return F(transpose, T(t), I(-2), I(-1));
 }
 
-/* t as a matrix of rows: leading dimensions joined. */
+/* t as a matrix of rows: leading dimensions joined. Sizes are named, as -1 says
+ * nothing where another one is 0. */
 static rt_tensor *rows(rt__rule_call *c, rt_tensor *t)
 {
     if (!t || t->ndim == 2) {
         return t;
     }
-    int64_t shape[2] = {-1, t->ndim ? t->shape[t->ndim - 1] : 1};
+    int64_t shape[2] = {1, t->ndim ? t->shape[t->ndim - 1] : 1};
+    for (int i = 0; i < t->ndim - 1; i++) {
+        shape[0] *= t->shape[i];
+    }
     return F(reshape, T(t), L(shape, 2));
 }
 
@@ -56,13 +60,19 @@ RULE(matmul, D | A(1), D | A(0))
     }
 }
 
+/* A weight of one dimension is one row whose output dimension is left out. */
 RULE(linear, D | A(1), D | A(0), D)
 {
+    const rt__like *lw = LIKE(1);
+    rt_tensor *g = lw->ndim == 1 ? F(unsqueeze, T(G), I(-1)) : G;
     if (WANTS(0)) {
-        GIVE(0, F(matmul, T(G), T(ARG(1))));
+        rt_tensor *w = ARG(1);
+        w = lw->ndim == 1 ? F(unsqueeze, T(w), I(0)) : w;
+        GIVE(0, F(matmul, T(g), T(w)));
     }
     if (WANTS(1)) {
-        GIVE(1, F(matmul, T(flipped(c, rows(c, G))), T(rows(c, ARG(0)))));
+        rt_tensor *t = F(matmul, T(flipped(c, rows(c, g))), T(rows(c, ARG(0))));
+        GIVE(1, lw->ndim == 1 ? F(reshape, T(t), L(lw->shape, 1)) : t);
     }
     if (WANTS(2)) {
         GIVE(2, G);
@@ -319,9 +329,15 @@ static bool is_mean(const rt_value *reduction)
     return reduction->s[0] == 'm';
 }
 
+/* Bools, which know no difference, as numbers. */
+static rt_tensor *number(rt__rule_call *c, rt_tensor *t)
+{
+    return t && t->dtype == RT_BOOL ? F(to, T(t), RT_V_DTYPE(G->dtype)) : t;
+}
+
 RULE(mse_loss, D | A(0) | A(1), D | A(0) | A(1))
 {
-    rt_tensor *d = F(sub, T(ARG(0)), T(ARG(1)));
+    rt_tensor *d = F(sub, T(number(c, ARG(0))), T(number(c, ARG(1))));
     double scale = is_mean(&c->a[2]) && d ? 2.0 / (double)d->numel : 2.0;
     rt_tensor *g = F(mul, T(G), T(F(mul, T(d), N(scale))));
     if (WANTS(0)) {
@@ -480,7 +496,8 @@ RULE(cross_entropy, D | A(0) | A(1) | A(2), D | A(0) | A(1) | A(2))
 
 RULE(conv2d, D | A(1), D | A(0), D)
 {
-    static const int64_t dims[3] = {0, 2, 3};
+    static const int64_t batched[3] = {0, 2, 3}, one[2] = {1, 2};
+    bool many = LIKE(0)->ndim == 4;
     if (WANTS(0)) {
         GIVE(0, F(conv2d_input, T(G), T(ARG(1)), SHAPE(0), c->a[3], c->a[4],
                   c->a[5], c->a[6]));
@@ -490,7 +507,7 @@ RULE(conv2d, D | A(1), D | A(0), D)
                   c->a[5], c->a[6]));
     }
     if (WANTS(2)) {
-        GIVE(2, F(sum, T(G), L(dims, 3)));
+        GIVE(2, F(sum, T(G), L(many ? batched : one, many ? 3 : 2)));
     }
 }
 
@@ -546,7 +563,7 @@ RULE(max_pool2d, D | R(1))
         flat[i] = out[i] = like->shape[i];
     }
     flat[lead] = like->shape[lead] * like->shape[lead + 1];
-    out[lead] = -1;
+    out[lead] = RES(1)->shape[lead] * RES(1)->shape[lead + 1];
     rt_tensor *zeros = F(new_zeros, T(G), L(flat, lead + 1));
     rt_tensor *at = F(reshape, T(RES(1)), L(out, lead + 1));
     rt_tensor *g = F(reshape, T(G), L(out, lead + 1));

@@ -358,7 +358,8 @@ static rt_tensor *fused_embedding(rt__rule_call *c, rt_tensor *g,
 RULE(embedding, D | A(1))
 {
     const rt__like *like = LIKE(0);
-    int64_t one = -1, rows[2] = {-1, like->shape[1]}, pad = -1;
+    int64_t one = -1, pad = -1;
+    int64_t rows[2] = {ARG(1)->numel, like->shape[1]};
     rt_tensor *index = F(reshape, T(ARG(1)), L(&one, 1));
     rt_tensor *g = F(reshape, T(G), L(rows, 2));
     if (c->a[2].kind == RT_K_INT) {

@@ -222,7 +222,11 @@ RT_KERNEL(binary_cross_entropy_with_logits)
     rt_value b = step3(&w, RT_OP_softplus, minus, RT_V_FLOAT(1),
                        RT_V_FLOAT(40));
     if (rt__arg(c, 4)) {
-        rt_value p = step2(&w, RT_OP_sub, c->a[4], RT_V_INT(1));
+        rt_value p = c->a[4];      /* unsigned ones have no 0 - 1 */
+        if (!rt_dtype_is_floating(rt__arg(c, 4)->dtype)) {
+            p = step2(&w, RT_OP_to, p, RT_V_DTYPE(rt__arg(c, 0)->dtype));
+        }
+        p = step2(&w, RT_OP_sub, p, RT_V_INT(1));
         rt_value scale = step2(&w, RT_OP_mul, p, t);
         scale = step2(&w, RT_OP_add, scale, RT_V_INT(1));
         b = step2(&w, RT_OP_mul, scale, b);
@@ -241,7 +245,7 @@ RT_KERNEL(kl_div)
         rt_value p = step1(&w, RT_OP_exp, t);
         loss = step2(&w, RT_OP_mul, p, step2(&w, RT_OP_sub, t, x));
     } else {
-        rt_value none = step2(&w, RT_OP_le, t, RT_V_INT(0));
+        rt_value none = step2(&w, RT_OP_eq, t, RT_V_INT(0));
         rt_value safe = step3(&w, RT_OP_where, none, RT_V_FLOAT(1), t);
         rt_value own = step2(&w, RT_OP_mul, t, step1(&w, RT_OP_log, safe));
         loss = step2(&w, RT_OP_sub, own, step2(&w, RT_OP_mul, t, x));

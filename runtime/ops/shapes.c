@@ -225,10 +225,10 @@ static rt_status pieces(rt__call *c, int dim, const int64_t *lengths, int64_t n)
     return s;
 }
 
-static rt_status equal_pieces(rt__call *c, int dim, int64_t length)
+/* n pieces of `length`, the last one of what is left. */
+static rt_status equal_pieces(rt__call *c, int dim, int64_t length, int64_t n)
 {
     int64_t size = rt__arg(c, 0)->shape[dim];
-    int64_t n = size == 0 ? 1 : (size - 1) / length + 1;
     int64_t *lengths = rt_alloc((size_t)n * sizeof *lengths);
     if (!lengths) {
         return rt_fail(c->err, RT_E_MEMORY, "%s: no memory for %lld pieces",
@@ -289,9 +289,14 @@ RT_KERNEL(split)
                        "split: the length of a piece must be positive, got "
                        "%lld", (long long)c->a[1].ints[0]);
     }
-    return equal_pieces(c, dim, c->a[1].ints[0]);
+    int64_t size = rt__arg(c, 0)->shape[dim], length = c->a[1].ints[0];
+    return equal_pieces(c, dim, length, size ? (size - 1) / length + 1 : 1);
 }
 
+/* Nothing else bounds their number. */
+#define MOST_EMPTY_CHUNKS 65536
+
+/* As many as asked for of an empty dimension, as PyTorch has it. */
 RT_KERNEL(chunk)
 {
     int dim;
@@ -307,7 +312,13 @@ RT_KERNEL(chunk)
     }
     int64_t size = rt__arg(c, 0)->shape[dim];
     int64_t length = size / n + (size % n != 0);
-    return equal_pieces(c, dim, length > 0 ? length : 1);
+    if (size == 0 && n > MOST_EMPTY_CHUNKS) {
+        return rt_fail(c->err, RT_E_ARGUMENT,
+                       "chunk: dimension %d is empty and would be cut into "
+                       "%lld empty pieces; at most %d can be had", dim,
+                       (long long)n, MOST_EMPTY_CHUNKS);
+    }
+    return equal_pieces(c, dim, length, size ? (size - 1) / length + 1 : n);
 }
 
 RT_KERNEL(unbind)

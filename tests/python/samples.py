@@ -77,6 +77,7 @@ for _name in ("maximum", "minimum", "max.other", "min.other"):
 binary("div", low=0.5, high=3.0)
 binary("rsub", integer=False)
 binary("atan2", number=False)
+SAMPLES["atan2"].append(S(np.array([0, -0.0, 1, 0], "float32"), np.array([0, 0, 0, -0.0], "float32")))
 binary("floor_divide remainder fmod", low=0.6, high=3.1)
 binary("pow", low=0.3, high=2.0)
 binary("add_ sub_ mul_", integer=False)
@@ -114,10 +115,11 @@ SAMPLES["where"] = [S(bools(3, 4), arr(3, 4), arr(4, seed=1)), S(bools(3, 1), ar
 SAMPLES["where.indices"] = [S(bools(3, 4))]
 SAMPLES["clamp"] = [S(arr(3, 4), -0.5, 0.5), S(arr(3, 4), min=0.0), S(arr(3, 4), max=1),
                     S(ints(5), 1, 3)]
+SAMPLES["clamp"] += [S(arr(3, 4), float("nan"), 0.5), S(arr(3, 4), max=float("nan"))]
 SAMPLES["clamp_"] = [S(arr(3, 4), -0.5, 0.5)]
 SAMPLES["nan_to_num"] = [S(np.array([np.nan, np.inf, -np.inf, 1], "float32")),
                          S(np.array([np.nan, 1], "float32"), 7.0)]
-SAMPLES["fill_"] = [S(arr(3, 4), 2.5), S(ints(3), 4)]
+SAMPLES["fill_"] = [S(arr(3, 4), 2.5), S(ints(3), 4), S(np.broadcast_to(arr(1, 0), (3, 0)), 1.0)]
 SAMPLES["copy_"] = [S(arr(3, 4), arr(4, seed=1)), S(arr(3), ints(3))]
 SAMPLES["to"] = [S(arr(3, 4), "float64"), S(arr(3, 4), "int64"), S(bools(3), "float32")]
 SAMPLES["type_as"] = [S(arr(3), ints(2)), S(ints(3), arr(2))]
@@ -213,6 +215,7 @@ for _name in "mse_loss l1_loss smooth_l1_loss".split():
     SAMPLES[_name] = [S(arr(3, 4), arr(3, 4, seed=1)), S(arr(3, 4), arr(3, 4, seed=1),
                                                          reduction="sum"),
                       S(arr(3), arr(3, seed=1), reduction="none")]
+SAMPLES["mse_loss"] += [S(arr(3, 4), bools(3, 4)), S(bools(3), arr(3), reduction="sum")]
 SAMPLES["smooth_l1_loss"].append(S(arr(3, 4), arr(3, 4, seed=1), beta=0.5))
 SAMPLES["binary_cross_entropy"] = [S(arr(3, 4, low=0.05, high=0.95), arr(3, 4, low=0, high=1)),
                                    S(arr(4, low=0.05, high=0.95), arr(4, low=0, high=1),
@@ -221,7 +224,8 @@ SAMPLES["binary_cross_entropy_with_logits"] = [
     S(arr(3, 4), arr(3, 4, low=0, high=1)), S(arr(4) * 30, arr(4, low=0, high=1),
                                               pos_weight=arr(4, low=0.5))]
 SAMPLES["kl_div"] = [S(arr(3, 4), arr(3, 4, low=0.1, high=1), reduction="sum"),
-                     S(arr(3, 4), arr(3, 4), reduction="none", log_target=True)]
+                     S(arr(3, 4), arr(3, 4), reduction="none", log_target=True),
+                     S(arr(3, 4), arr(3, 4, seed=1), reduction="none")]
 SAMPLES["scaled_dot_product_attention"] = [
     S(arr(2, 5, 8), arr(2, 7, 8, seed=1), arr(2, 7, 6, seed=2)),
     S(arr(2, 5, 8), arr(2, 5, 8, seed=1), arr(2, 5, 8, seed=2), is_causal=True),
@@ -234,7 +238,7 @@ SAMPLES["cosine_similarity"] = [S(arr(3, 4), arr(3, 4, seed=1)), S(arr(5), arr(5
 SAMPLES["matmul"] = [S(arr(3, 4), arr(4, 5)), S(arr(4), arr(4, seed=1)), S(arr(3, 4), arr(4)),
                      S(arr(4), arr(4, 5)), S(arr(2, 3, 4), arr(2, 4, 5)),
                      S(arr(2, 1, 3, 4), arr(5, 4, 2)), S(arr(4, 3).T, arr(5, 4).T),
-                     S(arr(0, 3), arr(3, 2)), S(arr(70, 65), arr(65, 33)),
+                     S(arr(0, 3), arr(3, 2)), S(arr(2, 3, 0), arr(0, 4)), S(arr(70, 65), arr(65, 33)),
                      S(arr(3, 4, dtype="float64"), arr(4, 2, dtype="float64"))]
 SAMPLES["mm"] = [S(arr(3, 4), arr(4, 5)), S(ints(2, 3), ints(3, 2))]
 SAMPLES["bmm"] = [S(arr(2, 3, 4), arr(2, 4, 5))]
@@ -244,7 +248,8 @@ SAMPLES["outer"] = [S(arr(3), arr(4))]
 SAMPLES["addmm"] = [S(arr(5), arr(3, 4), arr(4, 5)), S(arr(3, 5), arr(3, 4), arr(4, 5), beta=0.5,
                                                        alpha=2)]
 SAMPLES["linear"] = [S(arr(3, 4), arr(5, 4), arr(5)), S(arr(2, 3, 4), arr(5, 4)),
-                     S(arr(4), arr(5, 4), arr(5))]
+                     S(arr(4), arr(5, 4), arr(5)), S(arr(2, 3, 4), arr(4)), S(arr(4), arr(4)),
+                     S(arr(2, 3, 0), arr(5, 0)), S(arr(0, 3, 4), arr(5, 4))]
 SAMPLES["einsum"] = [S("ij,jk->ik", [arr(3, 4), arr(4, 5)]), S("bij,bij->b", [arr(2, 3, 4), arr(
     2, 3, 4, seed=1)]), S("ii", [arr(3, 3)]), S("i,j->ij", [arr(3), arr(2)])]
 SAMPLES["tril"] = SAMPLES["triu"] = [S(arr(3, 4)), S(arr(2, 4, 4), 1), S(arr(4, 4), -1)]
@@ -252,14 +257,17 @@ SAMPLES["trace"] = [S(arr(3, 4))]
 
 # --- pictures
 SAMPLES["conv2d"] = [S(arr(2, 3, 6, 5), arr(4, 3, 3, 3), arr(4)),
+                     S(arr(3, 6, 5), arr(4, 3, 3, 3), arr(4)),
                      S(arr(1, 2, 7, 7), arr(4, 2, 3, 3), None, 2, 1),
                      S(arr(2, 4, 6, 6), arr(4, 2, 3, 2), arr(4), (1, 2), (1, 0), 1, 2),
                      S(arr(1, 1, 8, 8), arr(1, 1, 3, 3), None, 1, 2, 2)]
 SAMPLES["max_pool2d"] = [S(arr(2, 3, 6, 6), 2), S(arr(1, 2, 7, 7), 3, 2, 1),
-                         S(arr(1, 1, 5, 5), (2, 3), (1, 2), 0, 1, True)]
+                         S(arr(1, 1, 5, 5), (2, 3), (1, 2), 0, 1, True), S(arr(0, 3, 6, 6), 2),
+                         S(arr(3, 6, 6), 2)]
 SAMPLES["avg_pool2d"] = [S(arr(2, 3, 6, 6), 2), S(arr(1, 2, 7, 7), 3, 2, 1),
                          S(arr(1, 2, 7, 7), 3, 2, 1, False, False)]
-SAMPLES["embedding"] = [S(arr(6, 3), ints(4)), S(arr(6, 3), ints(2, 3), 1)]
+SAMPLES["embedding"] = [S(arr(6, 3), ints(4)), S(arr(6, 3), ints(2, 3), 1), S(arr(6, 0), ints(4)),
+                        S(arr(6, 3), ints(2, 0))]
 SAMPLES["pad"] = [S(arr(2, 3), (1, 2)), S(arr(2, 3), (1, 2, 0, 1), "constant", 5.0),
                   S(arr(1, 2, 4, 4), (1, 1, 1, 1), "reflect"),
                   S(arr(1, 2, 4, 4), (1, 2, 0, 1), "replicate")]
@@ -289,7 +297,7 @@ SAMPLES["as_strided"] = [S(arr(12), (3, 2), (2, 1)), S(arr(12), (2, 3), (1, 2), 
 SAMPLES["unfold"] = [S(arr(3, 7), 1, 3, 2)]
 SAMPLES["detach"] = [S(arr(3, 4))]
 SAMPLES["split"] = [S(arr(7, 2), 3), S(arr(3, 5), [1, 4], 1)]
-SAMPLES["chunk"] = [S(arr(7, 2), 3), S(arr(3, 5), 2, 1)]
+SAMPLES["chunk"] = [S(arr(7, 2), 3), S(arr(3, 5), 2, 1), S(arr(3, 0), 2, 1)]
 SAMPLES["unbind"] = [S(arr(3, 2)), S(arr(3, 2), 1)]
 SAMPLES["cat"] = [S([arr(2, 3), arr(1, 3)]), S([arr(2, 3), arr(2, 1)], 1), S([ints(2), arr(2)])]
 SAMPLES["stack"] = [S([arr(2, 3), arr(2, 3, seed=1)]), S([arr(2), arr(2, seed=1)], 1)]

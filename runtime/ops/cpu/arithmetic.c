@@ -164,6 +164,11 @@ RT_KERNEL(clamp)
         .i = {low ? rt__arg_int(c, 1) : INT64_MIN,
               high ? rt__arg_int(c, 2) : INT64_MAX},
     };
+    if (rt_dtype_is_floating(d) && (isnan(p.f[0]) || isnan(p.f[1]))) {
+        /* All is NaN then; no loop to plan. */
+        return c->plan ? RT_OK
+                       : rt__fill_float(c->name, c->r[0].t, NAN, c->err);
+    }
     /* Bounds outside an integer type are as good as its own limits. */
     int64_t least = d == RT_INT32 ? INT32_MIN : d == RT_INT64 ? INT64_MIN : 0;
     int64_t most = d == RT_INT32   ? INT32_MAX

@@ -123,7 +123,7 @@ rt_status rt__check_writable(const rt_tensor *t, const char *name,
         rt_error_help(err, "write to a copy: x.clone()");
         return RT_E_ARGUMENT;
     }
-    for (int d = 0; d < t->ndim; d++) {
+    for (int d = 0; d < t->ndim && t->numel > 0; d++) {
         if (t->strides[d] == 0 && t->shape[d] > 1) {
             rt__shape_format(text, sizeof text, t->ndim, t->shape);
             rt_fail(err, RT_E_ARGUMENT,
