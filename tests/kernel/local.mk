@@ -50,7 +50,7 @@ EXTRA_DIST += \
 	%reldir%/test_shortage.py %reldir%/test_stalled.py %reldir%/test_torture.py \
 	%reldir%/test_wire_abuse.py
 
-# make torture [SEED=1] [SAMPLES=60]: the hard suites whole, the browser, the
+# make torture [SEED=1] [SAMPLES=200]: the hard suites whole, the browser, the
 # tables of interrupts and of checkpoints; what was tried, survived, lost. Beside
 # other work: WITH=CMD and TIMED=CMD run each test and each timed row when it may.
 torture: all double-kernel poison.la tests/oom/shortage.la

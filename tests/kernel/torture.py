@@ -131,7 +131,7 @@ def main():
         print(interrupts.TITLE, flush=True)
         for row in interrupts.ROWS:
             failed |= timed(env, given.timed, "interrupts.py", str(build), "--bare", "--rows",
-                            row.name, "--samples", given.samples or "60", "--seed", seed)
+                            row.name, "--samples", given.samples or str(interrupts.SAMPLES), "--seed", seed)
         failed |= timed(env, given.timed, "beside.py", str(build), "--only", "costs")
         failed |= timed(env, given.timed, "beside.py", str(build), "--only", "beside")
         lost = print_table(counted(log))
