@@ -17,7 +17,7 @@
 /* --- the table ------------------------------------------------------------ */
 
 enum { ON_SHELL = 1 << JP_SHELL, ON_CONTROL = 1 << JP_CONTROL };
-enum { NOW, LATER };
+enum { FIRST, NOW, LATER };
 enum { TURN = 1000 };   /* messages of a channel before the next is read */
 /* COPIES: of a large content, while it is parsed. */
 enum { LARGE = 1 << 20, COPIES = 8 };
@@ -173,12 +173,14 @@ static void dispatch(kernel_router *r, jp_channel channel, jp_message *m)
         h->answer(r, q);
         return;
     }
+    /* What is published wakes others, who may get this thread's processor. */
+    bool first = h && q->content && h->when == FIRST;
+    json_t *content = first ? h->answer(r, q) : NULL;
     kernel_status(r, q, "busy");
-    json_t *content = NULL;
     if (!h) {
         kernel_log("%s: no message of the %s channel", m->type,
                    jp_channel_name(channel));
-    } else {
+    } else if (!first) {
         content = q->content ? h->answer(r, q) : refuse(q, &why);
     }
     if (content || (h && expects_reply(m->type))) {

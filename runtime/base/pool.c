@@ -23,7 +23,7 @@
 #include "runtime/base/cpu.h"
 #include "runtime/rustorch.h"
 
-enum { MAX_THREADS = 256, SPIN_NS = 50000 };
+enum { MAX_THREADS = 256, SPIN_NS = 50000, PATIENCE_NS = 300000 };
 
 /* The pieces of one thread: the next one that nobody has begun, and the end. */
 typedef struct share {
@@ -43,7 +43,10 @@ typedef struct job {
 typedef struct member {
     pid_t tid;
     atomic_bool asleep;
-    int away;              /* the processor it is kept from; under `submit` */
+    clockid_t clock;       /* of the processor time it had */
+    /* Under `submit`: */
+    int away;              /* the processor it is kept from */
+    int64_t had;           /* when the caller began to wait for it */
 } member;
 
 static struct {
@@ -72,17 +75,24 @@ static inline void relax(void)
 #endif
 }
 
-static int64_t now_ns(void)
+static int64_t clock_ns(clockid_t clock)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    struct timespec t = {0};
+    clock_gettime(clock, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Sleeps while *word is `value`; may wake up for no reason. */
-static void futex_wait(atomic_int *word, int value)
+static int64_t now_ns(void)
 {
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+/* Sleeps while *word is `value`, not for longer than `limit` (NULL: none); may
+ * wake up for no reason. */
+static void futex_wait(atomic_int *word, int value,
+                       const struct timespec *limit)
+{
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, limit, NULL, 0);
 }
 
 static void futex_wake_all(atomic_int *word)
@@ -154,7 +164,7 @@ static void sleep_for_job(member *me, int seen)
     atomic_store(&me->asleep, true);
     atomic_fetch_add(&pool.sleepers, 1);
     while (!is_new(seen)) {
-        futex_wait(&pool.generation, seen);
+        futex_wait(&pool.generation, seen, NULL);
     }
     atomic_fetch_sub(&pool.sleepers, 1);
     atomic_store(&me->asleep, false);
@@ -200,6 +210,7 @@ static void start_workers(int threads)
         if (pthread_create(&id, NULL, worker, (void *)index) != 0) {
             break; /* fewer threads: the same results */
         }
+        pthread_getcpuclockid(id, &pool.member[index].clock);
         pthread_detach(id);
         pool.workers++;
     }
@@ -310,6 +321,44 @@ static void publish(job *j)
     }
 }
 
+/* Those of the awake workers that had no processor since `had` was noted: others
+ * use theirs, so they may have this one, which is idle, and all others. */
+static void fetch_waiting(void)
+{
+    cpu_set_t all, here;
+    int cpu = sched_getcpu();
+    if (cpu < 0 || cpu >= CPU_SETSIZE ||
+        sched_getaffinity(0, sizeof all, &all) != 0) {
+        return;
+    }
+    CPU_ZERO(&here);
+    CPU_SET((size_t)cpu, &here);
+    for (int i = 1; i <= pool.workers; i++) {
+        member *m = &pool.member[i];
+        if (m->away >= 0 && !atomic_load(&m->asleep) &&
+            clock_ns(m->clock) == m->had) {
+            sched_setaffinity(m->tid, sizeof here, &here);
+            sched_setaffinity(m->tid, sizeof all, &all);
+            m->away = -1;
+        }
+    }
+}
+
+/* Sleeps while so many workers are inside, but not for long. */
+static void wait_for_workers(int busy)
+{
+    const struct timespec limit = {0, PATIENCE_NS};
+    for (int i = 1; i <= pool.workers; i++) {
+        pool.member[i].had = clock_ns(pool.member[i].clock);
+    }
+    atomic_store(&pool.joining, 1);
+    futex_wait(&pool.busy, busy, &limit);
+    atomic_store(&pool.joining, 0);
+    if (atomic_load(&pool.busy) == busy) {
+        fetch_waiting();
+    }
+}
+
 /* Until no worker is inside. Whoever is kept from running meanwhile gets this
  * processor when it takes long. */
 static void join(void)
@@ -324,9 +373,7 @@ static void join(void)
         until = until ? until : now + SPIN_NS;
         int busy = atomic_load(&pool.busy);
         if (now > until && busy > 0) {
-            atomic_store(&pool.joining, 1);
-            futex_wait(&pool.busy, busy);
-            atomic_store(&pool.joining, 0);
+            wait_for_workers(busy);
         }
     }
 }
