@@ -92,7 +92,7 @@ rt_dataset *rt_loader_dataset(rt_loader *l)
 
 /* --- one epoch ------------------------------------------------------------------- */
 
-enum { WORKERS_MAX = 64 };
+enum { WORKERS_MAX = 64, LOOK_NS = 1000000 };
 
 typedef struct ahead {           /* a batch made ahead */
     bool done;
@@ -296,7 +296,7 @@ static rt_status take_ahead(rt_loader_iter *it, rt_tensor **fields, int *n,
     while (!a->done) {
         struct timespec until;
         clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += 5000000;
+        until.tv_nsec += LOOK_NS;
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
         pthread_cond_timedwait(&it->ready, &it->lock, &until);
