@@ -4,10 +4,12 @@
  * `work` holds the intermediate tensors of one call: each step makes the next
  * one, a failed step makes all later ones do nothing.
  */
+#include "runtime/ops/cpu/attention.h"
 #include "runtime/ops/cpu/loss.h"
 #include "runtime/ops/op.h"
 
 #include <math.h>
+#include <string.h>
 
 #define MOST_STEPS 32
 
@@ -344,6 +346,26 @@ static rt_value masked(rt__call *c, work *w, rt_value scores)
     return step3(w, RT_OP_masked_fill, scores, hidden, RT_V_FLOAT(-INFINITY));
 }
 
+/* All in one, where nothing is recorded. */
+static rt_status attend(rt__call *c, const rt__attention *a)
+{
+    rt_tensor *out = NULL;
+    int n = a->q->ndim;
+    int64_t shape[RT_MAX_DIMS];
+    memcpy(shape, a->q->shape, (size_t)n * sizeof *shape);
+    shape[n - 1] = a->v->shape[n - 1];
+    rt_status s = rt__op1(RT_OP_empty, &out, c->err, 2, RT_V_INTS(shape, n),
+                          RT_V_DTYPE(RT_FLOAT32));
+    if (s == RT_OK) {
+        s = rt__attention_run(a, out, c->name, c->err);
+    }
+    if (s != RT_OK) {
+        rt_release(out);
+        return s;
+    }
+    return rt__result_steal(c, 0, out);
+}
+
 RT_KERNEL(scaled_dot_product_attention)
 {
     work w = {.s = check_attention(c), .err = c->err};
@@ -354,6 +376,11 @@ RT_KERNEL(scaled_dot_product_attention)
     double e = (double)q->shape[q->ndim - 1];
     double scale = rt__arg_given(c, SCALE) ? rt__arg_float(c, SCALE)
                                            : 1 / sqrt(e);
+    rt__attention all = {q, rt__arg(c, K), rt__arg(c, V), rt__arg(c, MASK),
+                         c->a[CAUSAL].i != 0, scale};
+    if (rt__arg_float(c, DROPOUT) == 0 && rt__attention_suits(&all)) {
+        return attend(c, &all);
+    }
     rt_value scaled = step2(&w, RT_OP_mul, c->a[Q], RT_V_FLOAT(scale));
     rt_value turned = step3(&w, RT_OP_transpose, c->a[K], RT_V_INT(-2),
                             RT_V_INT(-1));

@@ -303,6 +303,12 @@ layer_row("group_norm 32x64x28^2, 8 groups", lambda nn: nn.GroupNorm(8, 64), 32,
           backward=True)
 
 
+@row("attention 2x8x512x64", work=("flop", 4 * 16 * 512 * 512 * 64))
+def _(T):
+    q, k, v = (randn(T, 2, 8, 512, 64) for _ in range(3))
+    return lambda: T.nn.functional.scaled_dot_product_attention(q, k, v)
+
+
 @row("max_pool2d 8x64x56^2", work=("byte", 5 * 8 * 64 * 56 * 56))
 def _(T):
     a = randn(T, 8, 64, 56, 56)

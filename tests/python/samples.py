@@ -230,7 +230,10 @@ SAMPLES["scaled_dot_product_attention"] = [
     S(arr(2, 5, 8), arr(2, 7, 8, seed=1), arr(2, 7, 6, seed=2)),
     S(arr(2, 5, 8), arr(2, 5, 8, seed=1), arr(2, 5, 8, seed=2), is_causal=True),
     S(arr(2, 3, 5, 8), arr(2, 3, 5, 8, seed=1), arr(2, 3, 5, 8, seed=2), bools(5, 5) | np.eye(
-        5, dtype=bool), scale=0.3)]
+        5, dtype=bool), scale=0.3),
+    S(arr(2, 3, 20, 8), arr(2, 3, 35, 8, seed=1), arr(2, 3, 35, 6, seed=2)),
+    S(arr(2, 20, 8), arr(2, 20, 8, seed=1), arr(2, 20, 8, seed=2), is_causal=True),
+    S(arr(2, 20, 8), arr(2, 20, 8, seed=1), arr(2, 20, 8, seed=2), arr(20, 20, seed=3))]
 SAMPLES["normalize"] = [S(arr(3, 4)), S(arr(3, 4), 1.0, 0)]
 SAMPLES["cosine_similarity"] = [S(arr(3, 4), arr(3, 4, seed=1)), S(arr(5), arr(5, seed=1), 0)]
 

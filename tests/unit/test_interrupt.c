@@ -400,6 +400,9 @@ SITUATION(conv_backward, "conv 3x3 32@56 N4 with backward",
           (o->t[0] = randn4(4 * big, 32, 56, 56), o->t[1] = randn4(32, 32, 3, 3),
            leaf(o->t[0]), leaf(o->t[1])),
           BACKWARD(conv2d, 5, A, B, RT_NONE, INTS(1, 1), INTS(1, 1)))
+SITUATION(attention_backward, "attention B2 H4 S512 D64 with backward",
+          (o->t[0] = randn4(2 * big, 4, 512, 64), leaf(o->t[0])),
+          BACKWARD(scaled_dot_product_attention, 3, A, A, A))
 SITUATION(softmax_backward, "softmax 2000^2 with backward",
           (o->t[0] = randn(2000, 2000 * big), leaf(o->t[0])),
           BACKWARD(softmax, 2, A, I(1)))

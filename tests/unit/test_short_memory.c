@@ -119,6 +119,13 @@ CASE(layers_and_losses_survive)
     tear_down();
 }
 
+CASE(attention_in_blocks_survives)
+{
+    rt_tensor *q = noise(RT_FLOAT32, SHAPE(2, 3, 40, 8), 1);
+    SURVIVES(scaled_dot_product_attention, 3, T(q), T(q), T(q));
+    rt_release(q);
+}
+
 CASE(printing_survives)
 {
     char *s = NULL;

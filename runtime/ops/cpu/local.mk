@@ -48,6 +48,7 @@ libruntime_la_SOURCES += \
 	%D%/median.c \
 	%D%/reduce.c %D%/reduce.h \
 	%D%/softmax.c
+libruntime_la_SOURCES += %D%/attention.c %D%/attention.h
 libruntime_la_SOURCES += %D%/fused.c
 libruntime_la_SOURCES += %D%/lanes.c
 libruntime_la_SOURCES += %D%/conv.h %D%/conv_patches.c %D%/patches.c
