@@ -54,6 +54,7 @@ enum {
     MAGAZINE_BYTES = 256 << 10,   /* the same for larger blocks */
     MAGAZINE_MIN = 8,             /* blocks kept at least */
     BATCH = 32,                   /* blocks that move together */
+    SPREAD_FROM = 16 << 10,       /* bytes, see apart() */
 };
 #define HUGE_BLOCK RT_HUGE_PAGE
 #define MAGIC 0x5254414cu
@@ -376,13 +377,21 @@ static bool beyond_memory(size_t size)
            (most > 0 && (long long)size > most - atomic_load(&held));
 }
 
+/* The same for blocks that the C library puts behind each other: their sizes
+ * are multiples of 4 KiB, and with this room every fourth begins at one place
+ * of a page. */
+static size_t apart(size_t size)
+{
+    return CACHED && size >= SPREAD_FROM ? 1024 - RT_SLAB_STEP : 0;
+}
+
 static block *from_system(int class, size_t size)
 {
     if (CACHED && size >= HUGE_BLOCK) {
         return fresh_mapped(class, size);
     }
     void *p = NULL;
-    if (posix_memalign(&p, RT_SLAB_STEP, size + HEADER) != 0) {
+    if (posix_memalign(&p, RT_SLAB_STEP, size + HEADER + apart(size)) != 0) {
         return NULL;
     }
     block *b = p;

@@ -400,6 +400,27 @@ static rt_status check_gradient(const rt_optimizer *o, const rt_tensor *p,
     return RT_E_SHAPE;
 }
 
+enum { AHEAD = 4 };   /* parameters, whose headers are asked for */
+
+/* The headers that the parameter's job will read: a step goes through more
+ * bytes of elements than caches hold, and finds none of them there. */
+static void come(const rt__optim_group *g, int i)
+{
+    if (i >= g->n) {
+        return;
+    }
+    const char *of[] = {(const char *)g->params[i],
+                        (const char *)g->state[i][0],
+                        (const char *)g->state[i][1],
+                        (const char *)g->state[i][2]};
+    for (int k = 0; k < 4; k++) {
+        if (of[k]) {
+            __builtin_prefetch(of[k]);
+            __builtin_prefetch(of[k] + 64);
+        }
+    }
+}
+
 static rt_status prepare(rt__optim_job *j, const rt__optim_job *before,
                          rt_optimizer *o, rt__optim_group *g, int i,
                          rt_error *err)
@@ -506,6 +527,7 @@ static rt_status step_jobs(rt__optim_job *jobs, rt_optimizer *o, rt_error *err)
     for (int g = 0; g < o->ngroups && !st; g++) {
         const rt__optim_job *before = NULL;
         for (int i = 0; i < o->groups[g].n && !st; i++) {
+            come(&o->groups[g], i + AHEAD);
             if (rt_grad(o->groups[g].params[i])) {
                 st = prepare(&jobs[n], before, o, &o->groups[g], i, err);
                 before = &jobs[n++];

@@ -20,9 +20,16 @@
 #undef NAME
 #undef SQRT
 
+#ifdef __AVX512F__
+#include "runtime/nn/optim_wide.h"
+#define ADAM_32 adam_wide
+#else
+#define ADAM_32 adam_32
+#endif
+
 const rt__optim_table RT_ISA_NAME(optim) = {
     .sgd = {sgd_32, sgd_64},
-    .adam = {adam_32, adam_64},
+    .adam = {ADAM_32, adam_64},
     .rmsprop = {rmsprop_32, rmsprop_64},
     .adagrad = {adagrad_32, adagrad_64},
 };

@@ -2,6 +2,8 @@
 #include "runtime/nn/optim.h"
 #include "tests/unit/modules.h"
 
+#include <math.h>
+
 #define UNPACK(...) __VA_ARGS__
 
 static rt_optimizer *optimizer(const char *name, rt_tensor *const *params,
@@ -122,6 +124,124 @@ CASE(a_transposed_parameter_is_updated_in_its_own_memory)
     rt_release(p);
     rt_release(plain);
     rt_release(flat);
+}
+
+/* --- Adam's loops, for each instruction set ---------------------------------- */
+
+enum { ADAM_MOST = 150 };
+typedef struct adam_case {
+    float p[ADAM_MOST], g[ADAM_MOST], m[ADAM_MOST], v[ADAM_MOST];
+} adam_case;
+
+static rt__optim_job adam_job(adam_case *a, double lr, double eps, double decay,
+                              double shrink, bool maximize)
+{
+    rt__optim_job j = {.data = {a->p, a->g, a->m, a->v}};
+    j.c[0] = 1 - 0.9;
+    j.c[1] = 0.999;
+    j.c[2] = 1 - 0.999;
+    j.c[3] = lr / (1 - 0.9);
+    j.c[4] = sqrt(1 - 0.999);
+    j.c[5] = eps;
+    j.c[6] = decay;
+    j.c[7] = shrink;
+    j.flag[0] = maximize;
+    return j;
+}
+
+static void adam_noise(adam_case *a, uint32_t *seed)
+{
+    for (int i = 0; i < ADAM_MOST; i++) {
+        float f[4];
+        for (int k = 0; k < 4; k++) {
+            *seed = *seed * 1664525 + 1013904223;
+            f[k] = (float)(int32_t)*seed / 0x1p31f;
+        }
+        a->p[i] = f[0];
+        a->g[i] = ldexpf(f[1], i % 23 - 18);
+        a->m[i] = ldexpf(f[2], i % 19 - 16);
+        a->v[i] = ldexpf(fabsf(f[3]), i % 41 - 40);
+    }
+}
+
+/* Element i, in float64. */
+static void check_adam(const rt__optim_job *j, const adam_case *before,
+                       const adam_case *a, int i, int isa)
+{
+    double p = before->p[i], m = a->m[i], v = a->v[i];
+    double x = (j->flag[0] ? -1 : 1) * (double)before->g[i] + j->c[6] * p;
+    double mean = before->m[i] + j->c[0] * (x - before->m[i]);
+    double square = before->v[i] * j->c[1] + j->c[2] * x * x;
+    double step = j->c[3] * m / (sqrt(v) / j->c[4] + j->c[5]);
+    double want = p * j->c[7] - step;
+    double off = 0x1p-23 * (fabs((double)before->g[i]) + fabs(j->c[6] * p));
+    if (fabs(m - mean) > 0x1p-22 * (fabs(x) + fabs((double)before->m[i])) + off
+        || fabs(v - square) > 0x1p-22 * square
+                                  + 2 * j->c[2] * off * (fabs(x) + off)
+        || fabs(a->p[i] - want) > 0x1p-24 * (8 * fabs(step) + 1.01 * fabs(want)
+                                             + fabs(p))) {
+        UNIT_FAIL("isa %d, element %d: %g, %g, %g instead of %g, %g, %g", isa,
+                  i, a->p[i], m, v, want, mean, square);
+    }
+}
+
+CASE(adam_is_within_ulps_of_float64_for_each_instruction_set)
+{
+    static const double numbers[][4] = {   /* lr, eps, decay, shrink */
+        {1e-3, 1e-8, 0, 1}, {1e-2, 1e-8, 0.1, 1}, {0.5, 1e-6, 0, 0.995},
+        {1e-3, 0, 0, 1}, {1e-30, 1e-8, 0, 1}, {30, 1e-3, 0.01, 0.9},
+    };
+    static const int lengths[] = {0, 1, 15, 16, 17, 63, 64, 65, 100, 131};
+    uint32_t seed = 1;
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        for (int k = 0; k < 60; k++) {
+            const double *c = numbers[k % 6];
+            int n = lengths[k / 6], begin = k % 3 * 5;
+            adam_case a, b;
+            adam_noise(&a, &seed);
+            b = a;
+            rt__optim_job j = adam_job(&a, c[0], c[1], c[2], c[3], k % 4 == 1);
+            rt__optim_tables[isa]->adam[0](&j, begin, begin + n);
+            for (int i = begin; i < begin + n; i++) {
+                check_adam(&j, &b, &a, i, isa);
+            }
+            for (int i = 0; i < ADAM_MOST; i++) {
+                CHECK((i >= begin && i < begin + n) || a.p[i] == b.p[i]);
+            }
+        }
+    }
+}
+
+/* Infinite, tiny, huge and missing numbers come to what IEEE says, as with a
+ * division and in every lane. */
+CASE(adam_meets_the_ends_of_floats_alike_on_each_instruction_set)
+{
+    static const float odd[] = {0, -0.f, 1, 1e-45f, 1e-38f, 1e30f, 3e38f,
+                                INFINITY, -INFINITY, NAN, -1};
+    enum { KINDS = sizeof odd / sizeof *odd };
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        for (int k = 0; k < KINDS * KINDS * KINDS; k += 70) {
+            adam_case a, b;
+            for (int i = 0; i < ADAM_MOST; i++) {
+                int at = k + i;
+                a.p[i] = 0.5f;
+                a.g[i] = odd[at % KINDS];
+                a.m[i] = odd[at / KINDS % KINDS];
+                a.v[i] = odd[at / KINDS / KINDS % KINDS];
+            }
+            b = a;
+            rt__optim_job j = adam_job(&a, 1e-3, 1e-8, 0, 1, false);
+            rt__optim_job twin = adam_job(&b, 1e-3, 1e-8, 0, 1, false);
+            rt__optim_tables[isa]->adam[0](&j, 0, 70);
+            rt__optim_tables[0]->adam[0](&twin, 0, 70);
+            for (int i = 0; i < 70; i++) {
+                double got = a.p[i], want = b.p[i];
+                CHECK(isnan(got) == isnan(want));
+                CHECK(isnan(want) || got == want
+                      || fabs(got - want) <= 1e-6 * fabs(want));
+            }
+        }
+    }
 }
 
 CASE(groups_have_their_own_options)
