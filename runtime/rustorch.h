@@ -690,6 +690,19 @@ rt_status rt_scheduler_step_metric(rt_scheduler *s, double metric,
 int64_t rt_scheduler_epoch(const rt_scheduler *s);       /* last_epoch */
 void rt_scheduler_set_epoch(rt_scheduler *s, int64_t epoch);
 double rt_scheduler_last_lr(const rt_scheduler *s, int group);
+/* Sets the rates it began with and takes its first step again, as when another
+ * schedule gives way to it. */
+void rt_scheduler_restart(rt_scheduler *s);
+/* The rate a group began with. */
+double rt_scheduler_base_lr(const rt_scheduler *s, int group);
+void rt_scheduler_set_base_lr(rt_scheduler *s, int group, double lr);
+/* What ReduceLROnPlateau remembers, to go on elsewhere; others never use it. */
+typedef struct rt_plateau {
+    double best;
+    int64_t num_bad_epochs, cooldown_counter;
+} rt_plateau;
+rt_plateau rt_scheduler_plateau(const rt_scheduler *s);
+void rt_scheduler_set_plateau(rt_scheduler *s, rt_plateau p);
 
 /* --- data ------------------------------------------------------------------------ */
 

@@ -21,8 +21,7 @@ struct rt_scheduler {
     bool initial;             /* in the constructor's own step */
     int ngroups;
     double *base, *last;      /* one per group */
-    double best;              /* plateau */
-    int64_t bad, cooling;
+    rt_plateau plateau;
     rt_peer peer;
 };
 
@@ -387,6 +386,19 @@ static void advance(rt_scheduler *s)
     }
 }
 
+/* The constructor's own step. */
+static void begin(rt_scheduler *s)
+{
+    s->initial = true;
+    advance(s);
+    s->initial = false;
+}
+
+static double worst(const rt_scheduler *s)
+{
+    return strcmp(option(s, "mode")->s, "min") ? -INFINITY : INFINITY;
+}
+
 rt_status rt_scheduler_new(rt_scheduler **out, const rt_schedule_kind *kind,
                            rt_optimizer *o, const rt_value *args, int npos,
                            const rt_value *named, const char *const *names,
@@ -413,12 +425,10 @@ rt_status rt_scheduler_new(rt_scheduler **out, const rt_schedule_kind *kind,
     if ((st = take_bases(s, start ? start->i : -1, err))) {
         goto done;
     }
-    s->best = start ? 0 : strcmp(option(s, "mode")->s, "min") ? -INFINITY
-                                                              : INFINITY;
     if (start) {
-        s->initial = true;
-        advance(s);
-        s->initial = false;
+        begin(s);
+    } else {
+        s->plateau.best = worst(s);
     }
     *out = s;
     return RT_OK;
@@ -479,14 +489,13 @@ rt_status rt_scheduler_step(rt_scheduler *s, rt_error *err)
 
 static bool is_better(const rt_scheduler *s, double value)
 {
-    double threshold = number(s, "threshold");
+    double threshold = number(s, "threshold"), best = s->plateau.best;
     bool min = strcmp(option(s, "mode")->s, "min") == 0;
     bool rel = strcmp(option(s, "threshold_mode")->s, "rel") == 0;
     if (min) {
-        return value < (rel ? s->best * (1.0 - threshold)
-                            : s->best - threshold);
+        return value < (rel ? best * (1.0 - threshold) : best - threshold);
     }
-    return value > (rel ? s->best * (threshold + 1.0) : s->best + threshold);
+    return value > (rel ? best * (threshold + 1.0) : best + threshold);
 }
 
 static void reduce(rt_scheduler *s)
@@ -510,25 +519,37 @@ rt_status rt_scheduler_step_metric(rt_scheduler *s, double metric,
     }
     s->epoch++;
     if (is_better(s, metric)) {
-        s->best = metric;
-        s->bad = 0;
+        s->plateau.best = metric;
+        s->plateau.num_bad_epochs = 0;
     } else {
-        s->bad++;
+        s->plateau.num_bad_epochs++;
     }
-    if (s->cooling > 0) {
-        s->cooling--;
-        s->bad = 0;
+    if (s->plateau.cooldown_counter > 0) {
+        s->plateau.cooldown_counter--;
+        s->plateau.num_bad_epochs = 0;
     }
-    if (s->bad > whole(s, "patience")) {
+    if (s->plateau.num_bad_epochs > whole(s, "patience")) {
         reduce(s);
-        s->cooling = whole(s, "cooldown");
-        s->bad = 0;
+        s->plateau.cooldown_counter = whole(s, "cooldown");
+        s->plateau.num_bad_epochs = 0;
     }
     for (int g = 0; g < s->ngroups; g++) {
         s->last[g] = rt__optim_float(s->optimizer, &s->optimizer->groups[g],
                                      "lr");
     }
     return RT_OK;
+}
+
+void rt_scheduler_restart(rt_scheduler *s)
+{
+    if (!option(s, "last_epoch")) {
+        return;                      /* a plateau, which has no beginning */
+    }
+    for (int g = 0; g < s->ngroups && g < s->optimizer->ngroups; g++) {
+        rt_optimizer_set(s->optimizer, g, "lr", RT_V_FLOAT(s->base[g]), NULL);
+    }
+    s->epoch = -1;
+    begin(s);
 }
 
 int64_t rt_scheduler_epoch(const rt_scheduler *s)
@@ -544,4 +565,24 @@ void rt_scheduler_set_epoch(rt_scheduler *s, int64_t epoch)
 double rt_scheduler_last_lr(const rt_scheduler *s, int group)
 {
     return s->last[group];
+}
+
+double rt_scheduler_base_lr(const rt_scheduler *s, int group)
+{
+    return s->base[group];
+}
+
+void rt_scheduler_set_base_lr(rt_scheduler *s, int group, double lr)
+{
+    s->base[group] = lr;
+}
+
+rt_plateau rt_scheduler_plateau(const rt_scheduler *s)
+{
+    return s->plateau;
+}
+
+void rt_scheduler_set_plateau(rt_scheduler *s, rt_plateau p)
+{
+    s->plateau = p;
 }

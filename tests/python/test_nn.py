@@ -313,7 +313,8 @@ SCHEDULES = [("StepLR", dict(step_size=3, gamma=0.5)), ("MultiStepLR", dict(mile
              ("OneCycleLR", dict(max_lr=0.5, total_steps=12)),
              ("LambdaLR", dict(lr_lambda=lambda e: 0.9 ** e)),
              ("MultiplicativeLR", dict(lr_lambda=lambda e: 0.8)),
-             ("ReduceLROnPlateau", dict(patience=1))]
+             ("ReduceLROnPlateau", dict(patience=1)),
+             ("ReduceLROnPlateau", dict(patience=2, cooldown=2)), ("SequentialLR", {})]
 
 
 @pytest.mark.parametrize("name,options", SCHEDULES, ids=[n for n, _ in SCHEDULES])
@@ -321,13 +322,44 @@ def test_a_schedule_gives_pytorchs_rates(torch, name, options):
     def rates(library):
         w = library.ones(1, requires_grad=True)
         optimizer = library.optim.SGD([w], lr=0.1)
-        schedule = getattr(library.optim.lr_scheduler, name)(optimizer, **options)
+        if name == "SequentialLR":
+            parts = [library.optim.lr_scheduler.LinearLR(optimizer, 0.5, total_iters=3),
+                     library.optim.lr_scheduler.CosineAnnealingLR(optimizer, 4)]
+            schedule = library.optim.lr_scheduler.SequentialLR(optimizer, parts, [4])
+        else:
+            schedule = getattr(library.optim.lr_scheduler, name)(optimizer, **options)
         out = []
         for i in range(10):
             out.append(optimizer.param_groups[0]["lr"])
             w.grad = library.ones(1)
             optimizer.step()
             schedule.step(*([[3, 2, 2, 2, 2, 2, 2, 2, 2, 2][i]] if "Plateau" in name else []))
+        return out
+    np.testing.assert_allclose(rates(rustorch), rates(torch), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name,options", SCHEDULES, ids=[n for n, _ in SCHEDULES])
+def test_a_schedule_goes_on_from_its_state_as_pytorchs_does(torch, name, options):
+    def rates(library):
+        def make():
+            w = library.ones(1, requires_grad=True)
+            optimizer = library.optim.SGD([w], lr=0.1)
+            if name == "SequentialLR":
+                parts = [library.optim.lr_scheduler.ExponentialLR(optimizer, 0.9),
+                         library.optim.lr_scheduler.CosineAnnealingLR(optimizer, 3)]
+                return optimizer, library.optim.lr_scheduler.SequentialLR(optimizer, parts, [2])
+            return optimizer, getattr(library.optim.lr_scheduler, name)(optimizer, **options)
+
+        optimizer, schedule = make()
+        out = []
+        for i in range(10):
+            out.append(optimizer.param_groups[0]["lr"])
+            schedule.step(*([[3, 2, 2, 2, 2, 2, 2, 2, 2, 2][i]] if "Plateau" in name else []))
+            if i in (1, 4):
+                states = optimizer.state_dict(), schedule.state_dict()
+                optimizer, schedule = make()
+                optimizer.load_state_dict(states[0])
+                schedule.load_state_dict(states[1])
         return out
     np.testing.assert_allclose(rates(rustorch), rates(torch), rtol=1e-6)
 

@@ -400,12 +400,58 @@ static int set_epoch(PyObject *o, PyObject *value, void *unused)
     return 0;
 }
 
+/* set_base_lr(group, lr) */
+static PyObject *set_base_lr(PyObject *o, PyObject *args)
+{
+    int group;
+    double lr;
+    if (!PyArg_ParseTuple(args, "id", &group, &lr)) {
+        return NULL;
+    }
+    rt_scheduler_set_base_lr(schedule_of(o), group, lr);
+    Py_RETURN_NONE;
+}
+
+static PyObject *scheduler_restart(PyObject *o, PyObject *unused)
+{
+    rt_scheduler_restart(schedule_of(o));
+    Py_RETURN_NONE;
+}
+
+/* (best, num_bad_epochs, cooldown_counter) */
+static PyObject *get_plateau(PyObject *o, void *unused)
+{
+    rt_plateau p = rt_scheduler_plateau(schedule_of(o));
+    return Py_BuildValue("dLL", p.best, (long long)p.num_bad_epochs,
+                         (long long)p.cooldown_counter);
+}
+
+static int set_plateau(PyObject *o, PyObject *value, void *unused)
+{
+    double best;
+    long long bad, cooling;
+    if (!value || !PyTuple_Check(value)) {
+        PyErr_SetString(PyExc_TypeError, "expected a tuple");
+        return -1;
+    }
+    if (!PyArg_ParseTuple(value, "dLL", &best, &bad, &cooling)) {
+        return -1;
+    }
+    rt_scheduler_set_plateau(schedule_of(o), (rt_plateau){best, bad, cooling});
+    return 0;
+}
+
 static PyMethodDef scheduler_methods[] = {
     {"step", scheduler_step, METH_O, NULL},
     {"last_lr", last_lr, METH_O, NULL},
+    {"restart", scheduler_restart, METH_NOARGS, NULL},
+    {"set_base_lr", set_base_lr, METH_VARARGS, NULL},
     {0}};
 static PyGetSetDef scheduler_getset[] = {
-    {"last_epoch", get_epoch, set_epoch, "Steps taken so far.", NULL}, {0}};
+    {"last_epoch", get_epoch, set_epoch, "Steps taken so far.", NULL},
+    {"plateau", get_plateau, set_plateau,
+     "best, num_bad_epochs and cooldown_counter of ReduceLROnPlateau.", NULL},
+    {0}};
 static PyType_Spec scheduler_spec = {
     "rustorch._C.SchedulerCore", sizeof(scheduler_object), 0,
     Py_TPFLAGS_DEFAULT,

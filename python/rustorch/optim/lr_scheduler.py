@@ -25,6 +25,13 @@ class LRScheduler:
         """The rates set by the last step."""
         return list(self._last_lr)
 
+    def _restart(self):
+        # From its beginning, as when another schedule gives way to it.
+        for group, lr in zip(self.optimizer.param_groups, self.base_lrs):
+            group["lr"] = lr
+        self.last_epoch = -1
+        self.step()
+
     def step(self, epoch=None):
         """Goes on by one epoch."""
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
@@ -46,6 +53,10 @@ class LRScheduler:
 _LRScheduler = LRScheduler
 
 
+# What ReduceLROnPlateau remembers beside its rates.
+_PLATEAU = ("best", "num_bad_epochs", "cooldown_counter")
+
+
 class _Core(LRScheduler):
     """A schedule that the runtime steps."""
 
@@ -59,9 +70,18 @@ class _Core(LRScheduler):
         self.optimizer = optimizer
         for group in optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
-        self.base_lrs = [g["initial_lr"] for g in optimizer.param_groups]
         self._core = _C.SchedulerCore(self._kind, optimizer._core, *args, **kwargs)
+        self._begin_with([g["initial_lr"] for g in optimizer.param_groups])
         optimizer._exchange()
+
+    def _begin_with(self, rates):
+        groups = len(self.optimizer.param_groups)
+        if len(rates) != groups:
+            raise _C.ArgumentError(f"{self._kind}: a state of {len(rates)} groups for an "
+                                   f"optimizer of {groups}")
+        self.base_lrs = list(rates)
+        for group, lr in enumerate(rates):
+            self._core.set_base_lr(group, lr)
 
     @property
     def last_epoch(self):
@@ -81,6 +101,11 @@ class _Core(LRScheduler):
         self._core.step(float(metrics) if self._kind == "ReduceLROnPlateau" else None)
         self.optimizer._exchange()
 
+    def _restart(self):
+        self.optimizer._exchange()
+        self._core.restart()
+        self.optimizer._exchange()
+
     def get_last_lr(self):
         """The rates set by the last step."""
         return [self._core.last_lr(g) for g in range(len(self.optimizer._groups))]
@@ -89,13 +114,18 @@ class _Core(LRScheduler):
 
     def state_dict(self):
         """What is needed to go on later."""
-        return {"last_epoch": self.last_epoch, "base_lrs": self.base_lrs,
-                "_last_lr": self.get_last_lr()}
+        state = {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs),
+                 "_last_lr": self.get_last_lr()}
+        if self._kind == "ReduceLROnPlateau":
+            state.update(zip(_PLATEAU, self._core.plateau))
+        return state
 
     def load_state_dict(self, state_dict):
         """Takes a state of state_dict() back."""
+        self._begin_with(state_dict["base_lrs"])
         self.last_epoch = state_dict["last_epoch"]
-        self.base_lrs = state_dict["base_lrs"]
+        if self._kind == "ReduceLROnPlateau":
+            self._core.plateau = tuple(state_dict[k] for k in _PLATEAU)
         for group, lr in zip(self.optimizer.param_groups, state_dict["_last_lr"]):
             group["lr"] = lr
         self.optimizer._exchange()
@@ -160,11 +190,7 @@ class SequentialLR:
                                    f"{len(schedulers) - 1} milestones")
         self.optimizer, self.schedulers = optimizer, list(schedulers)
         self.milestones, self.last_epoch = list(milestones), last_epoch + 1
-        for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"]
-        first = self.schedulers[0]
-        first.last_epoch = -1
-        first.step()
+        self.schedulers[0]._restart()
 
     def step(self):
         """Goes on by one epoch."""
@@ -172,12 +198,25 @@ class SequentialLR:
         index = sum(self.last_epoch >= m for m in self.milestones)
         scheduler = self.schedulers[index]
         if index and self.last_epoch == self.milestones[index - 1]:
-            for group, lr in zip(self.optimizer.param_groups, scheduler.base_lrs):
-                group["lr"] = lr
-            self.optimizer._exchange()
-            scheduler.last_epoch = -1
-        scheduler.step()
+            scheduler._restart()
+        else:
+            scheduler.step()
 
     def get_last_lr(self):
         """The rates set by the last step."""
         return [g["lr"] for g in self.optimizer.param_groups]
+
+    def state_dict(self):
+        """What is needed to go on later, each schedule's own state in it."""
+        return {"last_epoch": self.last_epoch, "milestones": list(self.milestones),
+                "_schedulers": [s.state_dict() for s in self.schedulers]}
+
+    def load_state_dict(self, state_dict):
+        """Takes a state of state_dict() back; the rates stay the optimizer's."""
+        rates = [g["lr"] for g in self.optimizer.param_groups]
+        for scheduler, state in zip(self.schedulers, state_dict["_schedulers"]):
+            scheduler.load_state_dict(state)
+        self.last_epoch, self.milestones = state_dict["last_epoch"], state_dict["milestones"]
+        for group, lr in zip(self.optimizer.param_groups, rates):
+            group["lr"] = lr
+        self.optimizer._exchange()
