@@ -167,7 +167,9 @@ static void *work(void *ctx)
         pthread_mutex_lock(&it->lock);
         a->status = st;
         a->done = true;
-        pthread_cond_signal(&it->ready);
+        if (b == it->next) {   /* nobody waits for another */
+            pthread_cond_signal(&it->ready);
+        }
     }
     pthread_mutex_unlock(&it->lock);
     return NULL;
@@ -316,7 +318,10 @@ static rt_status take_ahead(rt_loader_iter *it, rt_tensor **fields, int *n,
     memset(a->fields, 0, sizeof a->fields);
     a->done = false;
     it->next++;
-    pthread_cond_broadcast(&it->room);
+    /* Not for each batch: being woken costs more than to make a small one. */
+    if (it->next + it->depth - it->claimed >= it->depth / 2) {
+        pthread_cond_broadcast(&it->room);
+    }
     pthread_mutex_unlock(&it->lock);
     return st;
 }
