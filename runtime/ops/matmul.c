@@ -180,21 +180,27 @@ static bool one_tall_product(const rt_tensor *a, const rt_tensor *b, int64_t *m,
     return true;
 }
 
-/* Element offset of batch `index` (counted in the result's batch shape). */
-static int64_t batch_offset(const rt_tensor *t, const rt_tensor *r, int batch,
-                            int64_t index)
+/* Element offsets of t's matrices, in the order of the result's batch. */
+static void batch_offsets(int64_t *to, const rt_tensor *t, const rt_tensor *r,
+                          int batch, int64_t count)
 {
     int own = t->ndim > 2 ? t->ndim - 2 : 0;
-    int64_t offset = 0;
-    for (int d = batch - 1; d >= 0; d--) {
-        int64_t at = index % r->shape[d];
-        index /= r->shape[d];
+    int64_t at[RT_MAX_DIMS] = {0}, step[RT_MAX_DIMS], offset = 0;
+    for (int d = 0; d < batch; d++) {
         int mine = own - (batch - d);
-        if (mine >= 0 && t->shape[mine] != 1) {
-            offset += at * t->strides[mine];
+        step[d] = mine >= 0 && t->shape[mine] != 1 ? t->strides[mine] : 0;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        to[i] = offset;
+        for (int d = batch - 1; d >= 0; d--) {
+            offset += step[d];
+            if (++at[d] < r->shape[d]) {
+                break;
+            }
+            offset -= r->shape[d] * step[d];
+            at[d] = 0;
         }
     }
-    return offset;
 }
 
 static rt_status run_batches(rt__call *c, const rt__gemm *g, const rt_tensor *a,
@@ -211,9 +217,9 @@ static rt_status run_batches(rt__call *c, const rt__gemm *g, const rt_tensor *a,
     if (!offsets) {
         return rt_fail(c->err, RT_E_MEMORY, "%s: not enough memory", c->name);
     }
+    batch_offsets(offsets, a, r, batch, count);
+    batch_offsets(offsets + count, b, r, batch, count);
     for (int64_t i = 0; i < count; i++) {
-        offsets[i] = batch_offset(a, r, batch, i);
-        offsets[count + i] = batch_offset(b, r, batch, i);
         offsets[2 * count + i] = i * g->m * g->n;
     }
     rt_status s = rt__gemm_batch(g, count, offsets, offsets + count,

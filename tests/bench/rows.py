@@ -303,6 +303,12 @@ layer_row("group_norm 32x64x28^2, 8 groups", lambda nn: nn.GroupNorm(8, 64), 32,
           backward=True)
 
 
+@row("bmm 1000 x 8^3")
+def _(T):
+    a, b = randn(T, 1000, 8, 8), randn(T, 1000, 8, 8)
+    return lambda: T.bmm(a, b)
+
+
 @row("attention 2x8x512x64", work=("flop", 4 * 16 * 512 * 512 * 64))
 def _(T):
     q, k, v = (randn(T, 2, 8, 512, 64) for _ in range(3))

@@ -218,6 +218,40 @@ CASE(batches_broadcast)
     rt_release(r);
 }
 
+CASE(small_products_of_a_batch_are_each_its_own)
+{
+    static const int64_t sizes[][3] = {{8, 8, 8}, {3, 3, 1}, {1, 5, 17},
+                                       {15, 9, 33}, {20, 30, 40}};
+    for (int i = 0; i < 5; i++) {
+        int64_t m = sizes[i][0], k = sizes[i][1], n = sizes[i][2];
+        int64_t sa[] = {3, 1, 50, m, k}, sb[] = {4, 1, k, n};
+        rt_tensor *a = make(RT_FLOAT32, 5, sa), *b = make(RT_FLOAT32, 4, sb);
+        rt_tensor *r[2];
+        for (int t = 0; t < 2; t++) {
+            rt_set_num_threads(t ? 3 : 1);
+            r[t] = run(RT_OP_matmul, 2, a, b, NULL);
+        }
+        rt_set_num_threads(0);
+        CHECK(memcmp(r[0]->data, r[1]->data, (size_t)r[0]->numel * 4) == 0);
+        for (int64_t x = 0; x < r[0]->numel; x += 7) {
+            int64_t at_a = x / (n * m) % 50 + x / (n * m * 200) * 50;
+            int64_t at_b = x / (n * m * 50) % 4;
+            double want = 0, size = 1;
+            for (int64_t p = 0; p < k; p++) {
+                double v = at(a, (at_a * m + x / n % m) * k + p) *
+                           at(b, (at_b * k + p) * n + x % n);
+                want += v;
+                size += fabs(v);
+            }
+            CHECK_NEAR(at(r[0], x), want, size * (double)(k + 2) * 0x1p-24);
+        }
+        rt_release(a);
+        rt_release(b);
+        rt_release(r[0]);
+        rt_release(r[1]);
+    }
+}
+
 CASE(vectors_lose_the_dimension_they_were_lent)
 {
     int64_t v[] = {4}, mat[] = {4, 3}, batch[] = {2, 3, 4};

@@ -14,6 +14,7 @@
 #include "runtime/ops/cpu/dgemm_kernels.h"
 
 enum { SMALL = 48 * 48 * 48, LARGE = 200 * 200 * 200 };   /* multiplications */
+enum { CALL_WORK = 500 };     /* what one product of a batch costs besides */
 enum { ROWS = 256, LARGE_ROWS = 512, COLUMNS = 512 };
 
 /* --- our own loops ------------------------------------------------------------- */
@@ -325,7 +326,7 @@ typedef struct batch {
     const rt__gemm *g;
     const int64_t *a, *b, *c;
     const char *name;
-    bool own;
+    bool own, small;
     _Atomic rt_status failed;
 } batch;
 
@@ -339,7 +340,9 @@ static void run_batch(void *ctx, int64_t begin, int64_t end)
         g.a += j->a[i] * size;
         g.b += j->b[i] * size;
         g.c += j->c[i] * size;
-        if (!j->own) {
+        if (j->small) {
+            rt__gemm_own_small_run(&g);
+        } else if (!j->own) {
             tile(&g);
         } else if ((s = rt__gemm_own_run(&g, j->name, NULL))) {
             j->failed = s;
@@ -352,8 +355,9 @@ rt_status rt__gemm_batch(const rt__gemm *g, int64_t count, const int64_t *a,
                          rt_error *err)
 {
     double work = (double)g->m * (double)g->n * (double)g->k;
-    int64_t grain = work > SMALL ? 1 : (int64_t)(SMALL / (work + 1)) + 1;
-    batch j = {g, a, b, c, name, rt__gemm_own(g), RT_OK};
+    int64_t grain = work > SMALL ? 1 : (int64_t)(SMALL / (work + CALL_WORK)) + 1;
+    batch j = {g, a, b, c, name, rt__gemm_own(g), false, RT_OK};
+    j.small = j.own && rt__gemm_own_small(g);
     if (g->m == 0 || g->n == 0) {
         return RT_OK;
     }

@@ -38,5 +38,8 @@ void rt__gemm_start(rt__gemm *g);
 bool rt__gemm_suits(const rt__gemm *g);
 bool rt__gemm_own(const rt__gemm *g);
 rt_status rt__gemm_own_run(const rt__gemm *g, const char *name, rt_error *err);
+/* A product so small that all it takes is one call of a kernel; without bias. */
+bool rt__gemm_own_small(const rt__gemm *g);
+void rt__gemm_own_small_run(const rt__gemm *g);
 
 #endif

@@ -17,6 +17,7 @@
  * where rows of both factors are dense; those above SERIAL are shared between
  * threads. */
 enum { DIRECT = 96 * 96 * 96, DENSE = 512 * 512 * 512, SERIAL = 40 * 40 * 40 };
+enum { SMALL_DEPTH = 64 };   /* of a vector's product among many */
 enum { DIRECT_ROWS = 16, MANY_ROWS = 256, DIRECT_COLUMNS = 128 };
 enum { PANEL_COLUMNS = 32, PACKING_ROWS = 32, FEW_COLUMNS = 128 };
 /* Panels of B that are packed at once: longer runs of memory. */
@@ -345,4 +346,17 @@ rt_status rt__gemm_own_run(const rt__gemm *given, const char *name,
                      : rt_fail(err, RT_E_INTERRUPT, "%s: interrupted", name);
     }
     return packed(&g, name, err);
+}
+
+bool rt__gemm_own_small(const rt__gemm *g)
+{
+    double work = (double)g->m * (double)g->n * (double)g->k;
+    bool flat = (g->m == 1 || g->n == 1) && g->k > SMALL_DEPTH;
+    return g->ccs == 1 && !g->bias && !flat && work > 0 && work <= SERIAL &&
+           is_direct(g, work);
+}
+
+void rt__gemm_own_small_run(const rt__gemm *g)
+{
+    direct_part(g, 0, g->m, 0, g->n);
 }

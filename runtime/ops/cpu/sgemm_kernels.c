@@ -53,6 +53,36 @@ INLINE vec all(float x)
     return x - (vec){0};
 }
 
+/* The first n <= VL elements from p, 0 behind them; nothing past them is
+ * touched where the machine has masks. */
+#if defined(__AVX512F__)
+enum { MASKS = 1 };
+
+INLINE vec load_left(const float *p, int n)
+{
+    return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+}
+
+INLINE void store_left(float *p, vec v, int n)
+{
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+}
+#else
+enum { MASKS = 0 };
+
+INLINE vec load_left(const float *p, int n)
+{
+    vec v = {0};
+    memcpy(&v, p, (size_t)n * sizeof *p);
+    return v;
+}
+
+INLINE void store_left(float *p, vec v, int n)
+{
+    memcpy(p, &v, (size_t)n * sizeof *p);
+}
+#endif
+
 /* --- packing ------------------------------------------------------------- */
 
 /* The first n <= VL lanes; n is known when this is compiled. */
@@ -192,14 +222,16 @@ static void pack(float *out, int width, const float *from, int64_t along,
 /* --- tiles --------------------------------------------------------------- */
 
 /* Sums of H x NV vectors in registers over all of k. Row i of A at step p is
- * a[i * ars + p * aks]. The tile of C is fetched while they are formed. */
-#define TILE(name, H, NV, ARS, AKS, BKS)                                       \
+ * a[i * ars + p * aks]. The tile of C is fetched while they are formed. B has
+ * all of its columns, or those that C has (LEFT), none of them read past. */
+#define TILE(name, H, NV, ARS, AKS, BKS, LEFT)                                 \
     static void name(int64_t k, const float *restrict a, int64_t ars,          \
                      int64_t aks, const float *restrict b, int64_t bks,        \
                      float *restrict c, int64_t ldc, int w,                    \
                      const float *plus, int64_t ldp)                           \
     {                                                                          \
         vec s[H][NV];                                                          \
+        const int left = w - (NV - 1) * VL;                                    \
         (void)ars, (void)aks, (void)bks;                                       \
         UNROLL_ALL for (int i = 0; i < H; i++)                                 \
         {                                                                      \
@@ -212,7 +244,8 @@ static void pack(float *out, int width, const float *from, int64_t along,
             vec y[NV];                                                         \
             UNROLL_ALL for (int j = 0; j < NV; j++)                            \
             {                                                                  \
-                y[j] = load(b + j * VL);                                       \
+                y[j] = LEFT && j == NV - 1 ? load_left(b + j * VL, left)       \
+                                           : load(b + j * VL);                 \
             }                                                                  \
             UNROLL_ALL for (int i = 0; i < H; i++)                             \
             {                                                                  \
@@ -225,7 +258,7 @@ static void pack(float *out, int width, const float *from, int64_t along,
             a += (AKS);                                                        \
             b += (BKS);                                                        \
         }                                                                      \
-        if (w == NV * VL) {                                                    \
+        if (!(LEFT) && left == VL) {                                           \
             UNROLL_ALL for (int i = 0; i < H; i++)                             \
             {                                                                  \
                 UNROLL_ALL for (int j = 0; j < NV; j++)                        \
@@ -237,36 +270,40 @@ static void pack(float *out, int width, const float *from, int64_t along,
             }                                                                  \
             return;                                                            \
         }                                                                      \
-        float rows[H][NV * VL];                                                \
         UNROLL_ALL for (int i = 0; i < H; i++)                                 \
         {                                                                      \
-            UNROLL_ALL for (int j = 0; j < NV; j++)                            \
+            float *d = c + i * ldc;                                            \
+            const float *e = plus + i * ldp;                                   \
+            UNROLL_ALL for (int j = 0; j < NV - 1; j++, d += VL, e += VL)      \
             {                                                                  \
-                store(&rows[i][j * VL], s[i][j]);                              \
+                store(d, plus ? s[i][j] + load(e) : s[i][j]);                  \
             }                                                                  \
-        }                                                                      \
-        for (int i = 0; i < H; i++) {                                          \
-            for (int j = 0; j < w; j++) {                                      \
-                c[i * ldc + j] = plus ? plus[i * ldp + j] + rows[i][j]         \
-                                      : rows[i][j];                            \
-            }                                                                  \
+            vec last = s[i][NV - 1];                                           \
+            store_left(d, plus ? last + load_left(e, left) : last, left);      \
         }                                                                      \
     }
 
 /* Packed panels, and matrices as they are. */
 #define PACKED(H)                                                              \
-    TILE(packed_##H##_1, H, 1, 1, MR, NR)                                      \
-    TILE(packed_##H##_2, H, 2, 1, MR, NR)
+    TILE(packed_##H##_1, H, 1, 1, MR, NR, 0)                                   \
+    TILE(packed_##H##_2, H, 2, 1, MR, NR, 0)
 #define PLAIN(H)                                                               \
-    TILE(plain_##H##_1, H, 1, ars, aks, bks)                                   \
-    TILE(plain_##H##_2, H, 2, ars, aks, bks)
+    TILE(plain_##H##_1, H, 1, ars, aks, bks, 0)                                \
+    TILE(plain_##H##_2, H, 2, ars, aks, bks, 0)
+#if defined(__AVX512F__)
+#define NARROW(H)                                                              \
+    TILE(narrow_##H##_1, H, 1, ars, aks, bks, 1)                               \
+    TILE(narrow_##H##_2, H, 2, ars, aks, bks, 1)
+#else
+#define NARROW(H)
+#endif
 
 typedef void (*tile_fn)(int64_t k, const float *restrict a, int64_t ars,
                         int64_t aks, const float *restrict b, int64_t bks,
                         float *restrict c, int64_t ldc, int w,
                         const float *plus, int64_t ldp);
 
-#define BOTH(H) PACKED(H) PLAIN(H)
+#define BOTH(H) PACKED(H) PLAIN(H) NARROW(H)
 BOTH(1) BOTH(2) BOTH(3) BOTH(4) BOTH(5) BOTH(6)
 #if defined(__AVX512F__)
 BOTH(7) BOTH(8) BOTH(9) BOTH(10) BOTH(11) BOTH(12) BOTH(13) BOTH(14)
@@ -285,6 +322,11 @@ BOTH(7) BOTH(8) BOTH(9) BOTH(10) BOTH(11) BOTH(12) BOTH(13) BOTH(14)
 #endif
 static const tile_fn packed_tiles[MR + 1][2] = TILES(packed);
 static const tile_fn plain_tiles[MR + 1][2] = TILES(plain);
+#if defined(__AVX512F__)
+static const tile_fn narrow_tiles[MR + 1][2] = TILES(narrow);
+#else
+#define narrow_tiles plain_tiles     /* never called: columns are packed */
+#endif
 
 static void tile(int h, int w, int64_t k, const float *a, const float *b,
                  float *c, int64_t ldc, const float *plus, int64_t ldp)
@@ -293,16 +335,17 @@ static void tile(int h, int w, int64_t k, const float *a, const float *b,
 }
 
 /* `deep` steps of k of a panel of C, in tiles of about the same height. */
-static void direct_panel(int64_t m, int w, int64_t deep, rt__matrix a,
-                         const float *y, int64_t step, float *c, int64_t ldc,
+static void direct_panel(const tile_fn (*kind)[2], int64_t m, int w,
+                         int64_t deep, rt__matrix a, const float *y,
+                         int64_t step, float *c, int64_t ldc,
                          const float *plus, int64_t ldp)
 {
     int64_t tiles = (m + MR - 1) / MR, i = 0;
     for (int64_t t = 0; t < tiles; t++) {
-        int64_t end = m * (t + 1) / tiles;
-        plain_tiles[end - i][w > VL](deep, a.data + i * a.rs, a.rs, a.cs, y,
-                                     step, c + i * ldc, ldc, w,
-                                     plus ? plus + i * ldp : NULL, ldp);
+        int64_t end = tiles == 1 ? m : m * (t + 1) / tiles;
+        kind[end - i][w > VL](deep, a.data + i * a.rs, a.rs, a.cs, y, step,
+                              c + i * ldc, ldc, w,
+                              plus ? plus + i * ldp : NULL, ldp);
         i = end;
     }
 }
@@ -321,12 +364,15 @@ static void direct(int64_t m, int64_t n, int64_t k, rt__matrix a, rt__matrix b,
             int64_t end = k * (block + 1) / blocks, step = b.rs;
             rt__matrix x = {a.data + p * a.cs, a.rs, a.cs};
             const float *y = b.data + j * b.cs + p * b.rs;
-            if (b.cs != 1 || (w != NR && w != VL)) {
+            bool whole = w == NR || w == VL;
+            if (b.cs != 1 || !(whole || MASKS)) {
                 pack(panel, NR, y, b.cs, b.rs, w, end - p);
                 y = panel;
                 step = NR;
+                whole = true;
             }
-            direct_panel(m, w, end - p, x, y, step, c, ldc, e, lde);
+            direct_panel(whole ? plain_tiles : narrow_tiles, m, w, end - p, x,
+                         y, step, c, ldc, e, lde);
             e = c;
             lde = ldc;
             p = end;
