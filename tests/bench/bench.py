@@ -23,7 +23,8 @@ import time
 from pathlib import Path
 
 import kernels
-from figures import (compared, cpu_times, differ, failed, limit_percent, loaded, others, wanted)
+from figures import (compared, cpu_times, differ, failed, limit_percent, loaded, merged, others,
+                     wanted)
 from rows import ROWS
 
 HERE = Path(__file__).resolve().parent
@@ -133,7 +134,7 @@ def measure(name, ours, theirs, threads, options, peaks):
     if wrong:
         return failed(name, "torch", threads, wrong)
     r = compared(name, "torch", threads, *rounds_of(ours, a, theirs, b, options.rounds))
-    r["limit_percent"] = limit_percent(ROWS[name]["work"], r["ours_us"], peaks)
+    r["limit_percent"] = limit_percent(ROWS[name]["work"], r["ours_us"], threads, peaks)
     return r
 
 
@@ -167,15 +168,28 @@ def show(r):
           f"{r['ratio']:8.2f}x {span:>18} {last}", flush=True)
 
 
-def show_head(peaks, options, forced):
+def show_head(options, forced):
     print(f"{processor()}; {time.strftime('%Y-%m-%d %H:%M')}, load {os.getloadavg()[0]:.2f}"
           + (f"; FORCED although {forced}" if forced else "")
           + ("; one core kept busy" if options.contended else ""))
+
+
+def show_peaks(peaks):
+    kinds = (("read", "read"), ("byte", "read and written"), ("update", "4 arrays, 3 updated"))
     for threads, p in peaks.items():
-        print(f"  {threads} thread(s): {p['flops'] / 1e9:.0f} GFLOP/s; GB/s by size touched, "
+        print(f"  {threads} thread(s): {p['flops'] / 1e9:.0f} GFLOP/s; GB/s by size, "
               + "; ".join(f"{text} " + ", ".join(
-                  f"{int(size) / 2 ** 20:g} MiB {rate / 1e9:.0f}" for size, rate in p[kind].items())
-                  for kind, text in (("read", "read"), ("byte", "read and written"))))
+                  f"{int(size) / 2 ** 20:.3g} MiB {rate / 1e9:.0f}" for size, rate in p[kind].items())
+                  for kind, text in kinds)
+              + (f"; {p['meet'] * 1e9:.0f} ns to meet" if p["meet"] else ""), flush=True)
+
+
+def measure_peaks(options, before=None):
+    """The machine's limits, and the better ones of those before."""
+    peaks = json.loads(subprocess.check_output([options.peak], text=True))
+    peaks = merged(peaks, before) if before else peaks
+    show_peaks(peaks)
+    return peaks
 
 
 def processor():
@@ -203,13 +217,16 @@ def library_rows(names, threads, options, peaks):
             process.close()
 
 
-def all_rows(options, peaks):
+def all_rows(options):
+    peaks = measure_peaks(options)
     parts = [part for part in options.rows.split(",") if part]
     names = [name for name in ROWS if wanted(name, parts)]
     last = "we lose  torch loses" if options.contended else "limit"
     print(f"{'row':38} {'th':2} {'ours us':>12} {'peer us':>12} {'ratio':>9} {'95%':>18} {last}")
-    for threads in options.threads if names else ():
-        yield from library_rows(names, threads, options, peaks.get(str(threads), peaks["1"]))
+    for i, threads in enumerate(options.threads if names else ()):
+        if i > 0:   # minutes later: a slow moment of the machine may be over
+            peaks = measure_peaks(options, peaks)
+        yield from library_rows(names, threads, options, peaks)
     if options.kernel and not options.contended:
         for r in kernels.measure_all(parts, options.kernel, TUNED, options.echo):
             show(r)
@@ -240,10 +257,9 @@ def main(argv):
     if forced and not os.environ.get("BENCH_FORCE"):
         print(f"bench: {forced}: figures would mislead. Wait, or set BENCH_FORCE=1.")
         return 1
-    peaks = json.loads(subprocess.check_output([options.peak], text=True))
-    show_head(peaks, options, forced)
+    show_head(options, forced)
     stolen, begin = cpu_times()[1], time.monotonic()
-    results = list(all_rows(options, peaks))
+    results = list(all_rows(options))
     Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
     minutes = (time.monotonic() - begin) / 60
     errors = sum("error" in r for r in results)

@@ -45,21 +45,35 @@ def differ(ours, theirs, tolerance):
     return None
 
 
-def limit_percent(work, us, peaks):
-    """What share of the machine's limit `us` reaches; None for rows without one.
+def merged(peaks, again):
+    """The better of two measurements of the machine's limits (rates; of "meet", seconds)."""
+    best = {}
+    for name in peaks:
+        a, b = peaks[name], again[name]
+        if isinstance(a, dict):
+            best[name] = merged(a, b)
+        else:
+            best[name] = min(a, b) if name == "meet" else max(a, b)
+    return best
 
-    `work`: (kind, amount); `peaks`: "flops" a second and, for "read" and "byte" (reads and
-    writes), bytes a second by size of what is touched: the nearest measured size from above
-    counts, the largest for more than that."""
-    if not work:
-        return None
-    kind, amount = work
+
+def least_seconds(kind, amount, threads, peaks):
+    """What the work takes at least, by the limits measured for 1 and 2 threads.
+
+    "flops" a second: what is shared out in halves takes the time of a meeting too, unless one
+    thread is faster alone. Others are bytes a second by the bytes that one pass moves: the
+    nearest measured size from above counts, the largest for more than that."""
+    own = peaks.get(str(threads), peaks["1"])
     if kind == "flop":
-        per_second = peaks["flops"]
-    else:
-        sizes = sorted((int(size), rate) for size, rate in peaks[kind].items())
-        per_second = next((rate for size, rate in sizes if size >= amount), sizes[-1][1])
-    return 100 * amount / per_second / (us * 1e-6)
+        return min(amount / own["flops"] + own["meet"], amount / peaks["1"]["flops"])
+    sizes = sorted((int(size), rate) for size, rate in own[kind].items())
+    return amount / next((rate for size, rate in sizes if size >= amount), sizes[-1][1])
+
+
+def limit_percent(work, us, threads, peaks):
+    """What share of the machine's limit `us` reaches; None for rows without one, which have no
+    `work`: (kind, amount)."""
+    return 100 * least_seconds(*work, threads, peaks) / (us * 1e-6) if work else None
 
 
 def wanted(name, parts):

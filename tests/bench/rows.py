@@ -4,9 +4,10 @@
 A row takes the library `T` (torch or rustorch) and returns a callable (or, for
 what takes less than a microsecond, a Statement) that does the work once and
 returns what it computed (for the comparison of results before anything is timed). `work` is (kind, amount): floating point operations
-("flop"), bytes read ("read") or bytes read and written ("byte") at the least,
-for the share of the machine's limit.
+("flop"), bytes read ("read"), bytes read and written ("byte") or bytes of a pass over four
+arrays in which three are updated ("update") at the least, for the share of the machine's limit.
 """
+import math
 import timeit
 
 ROWS = {}
@@ -357,7 +358,9 @@ def _(T):
 # --- optimizers and training steps ------------------------------------------------------
 
 def adam_row(text, count, *shape):
-    @row(f"Adam {text}")
+    elements = count * math.prod(shape)
+
+    @row(f"Adam {text}", work=("update", 28 * elements))
     def _(T):
         params = [randn(T, *shape, grad=True) for _ in range(count)]
         for p in params:

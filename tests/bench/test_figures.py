@@ -4,7 +4,7 @@ import random
 import statistics
 
 import pytest
-from figures import compared, differ, failed, interval, limit_percent, loaded, wanted
+from figures import compared, differ, failed, interval, limit_percent, loaded, merged, wanted
 from rows import ROWS
 
 FIELDS = {"row", "peer", "threads", "ours_us", "peer_us", "ratio", "low", "high", "limit_percent"}
@@ -70,13 +70,46 @@ def test_results_of_other_shapes_differ():
     assert "[2, 3]" in differ(a, b, 1)
 
 
+PEAKS = {
+    "1": {"flops": 1e9, "read": {"1000": 4e6, "1000000": 1e6}, "byte": {"1000": 2e6},
+          "update": {"28000": 1e6}, "meet": 0},
+    "2": {"flops": 2e9, "read": {"1000": 8e6, "1000000": 1e6}, "byte": {"1000": 3e6},
+          "update": {"28000": 2e6}, "meet": 1e-6},
+}
+
+
 def test_the_limit_is_taken_for_the_size_that_is_touched():
-    peaks = {"flops": 1e9, "read": {"1000": 4e6, "1000000": 1e6}, "byte": {"1000": 2e6}}
-    assert limit_percent(None, 1, peaks) is None
-    assert limit_percent(("flop", 1e6), 2000, peaks) == pytest.approx(50)
-    assert limit_percent(("read", 800), 200, peaks) == pytest.approx(100)
-    assert limit_percent(("read", 2000), 2000, peaks) == pytest.approx(100)
-    assert limit_percent(("byte", 5000), 5000, peaks) == pytest.approx(50)
+    assert limit_percent(None, 1, 1, PEAKS) is None
+    assert limit_percent(("flop", 1e6), 2000, 1, PEAKS) == pytest.approx(50)
+    assert limit_percent(("read", 800), 200, 1, PEAKS) == pytest.approx(100)
+    assert limit_percent(("read", 800), 200, 2, PEAKS) == pytest.approx(50)
+    assert limit_percent(("read", 2000), 2000, 2, PEAKS) == pytest.approx(100)
+    assert limit_percent(("byte", 5000), 5000, 1, PEAKS) == pytest.approx(50)
+    assert limit_percent(("update", 28000), 28000, 2, PEAKS) == pytest.approx(50)
+
+
+def test_the_limit_of_short_work_on_two_threads_holds_their_meeting():
+    assert limit_percent(("flop", 8000), 10, 2, PEAKS) == pytest.approx(50)        # 4 and 1 us
+    assert limit_percent(("flop", 8e6), 4001, 2, PEAKS) == pytest.approx(100)
+
+
+def test_work_too_short_for_two_threads_has_the_limit_of_one():
+    assert limit_percent(("flop", 1000), 2, 2, PEAKS) == pytest.approx(50)         # not 1.5 us
+
+
+def test_of_two_measurements_of_the_machine_the_better_counts():
+    slow = {"1": {"flops": 9e8, "read": {"1000": 5e6}, "meet": 0},
+            "2": {"flops": 1e9, "read": {"1000": 8e6}, "meet": 5e-7}}
+    fast = {"1": {"flops": 1e9, "read": {"1000": 4e6}, "meet": 0},
+            "2": {"flops": 2e9, "read": {"1000": 7e6}, "meet": 1e-7}}
+    best = {"1": {"flops": 1e9, "read": {"1000": 5e6}, "meet": 0},
+            "2": {"flops": 2e9, "read": {"1000": 8e6}, "meet": 1e-7}}
+    assert merged(slow, fast) == best == merged(fast, slow)
+
+
+def test_both_rows_of_adam_have_the_limit_of_28_bytes_an_element():
+    for name in "Adam 1e6", "Adam 100 of 100x100":
+        assert ROWS[name]["work"] == ("update", 28_000_000)
 
 
 def test_a_busy_machine_is_refused_and_an_idle_one_is_not():
