@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * conv2d and its gradients against direct float64 loops.
  */
+#include "runtime/ops/cpu/patches.h"
 #include "tests/unit/tensors.h"
 
 typedef struct setup {
@@ -390,6 +391,34 @@ CASE(a_transposed_image_is_read_by_its_strides)
     rt_tensor *b = CALL(conv2d, 2, T(c), T(w));
     CHECK_NEAR(largest_difference(a, b), 0, 0);
     DROP(x, w, p, c, a, b);
+}
+
+CASE(rows_are_spread_and_scattered_and_nothing_else_is_written)
+{
+    enum { MOST = 70 };
+    float in[3 * MOST], out[3 * MOST + 2];
+    for (int i = 0; i < 3 * MOST; i++) {
+        in[i] = (float)i + 1;
+    }
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        const rt__patches_table *t = rt__patches_tables[isa];
+        for (int k = 0; k < 3 * MOST; k++) {
+            int64_t step = k % 3 + 1, n = k / 3;
+            memset(out, 0, sizeof out);
+            t->scatter(out + 1, in, step, n);
+            for (int64_t i = 0; i < 3 * MOST; i++) {
+                bool hit = i % step == 0 && i / step < n;
+                CHECK(out[1 + i] == (hit ? in[i / step] : 0));
+            }
+            CHECK(out[0] == 0 && out[3 * MOST + 1] == 0);
+            memset(out, 0, sizeof out);
+            t->spread(out + 1, in, step, n);
+            for (int64_t i = 0; i < MOST; i++) {
+                CHECK(out[1 + i] == (i < n ? in[step * i] : 0));
+            }
+            CHECK(out[0] == 0);
+        }
+    }
 }
 
 CASE(misfits_are_explained)

@@ -15,6 +15,7 @@
 
 enum { DEPTH = 512, TASKS = 8, MOST_TAPS = 1024, MOST_PANELS = 16,
        MOST_ROOM = 1 << 24 };         /* floats of a copied input */
+enum { LINE = 16 };              /* floats of a line of the caches */
 enum { PLANE = 4096 };           /* pixels of a run of a single channel */
 enum { PIXELS = 256, COLUMNS = 256 };   /* of a piece of a weight's gradient */
 enum { MOST_LANES = 16, MOST_NR = 2 * MOST_LANES };
@@ -155,35 +156,48 @@ static int64_t view_room(const work *d, int64_t channels)
                d->phases[0] * d->phases[1] + 4 * MOST_LANES;
 }
 
-/* A row of one phase: every stride-th input from `at` on, 0 outside. */
-static void copy_row(const work *d, float *out, const float *row, int64_t at,
-                     int64_t n)
+/* Mostly none, or one. */
+static void zeros(float *out, int64_t n)
 {
-    const rt__side *s = &d->v->side[1];
-    int64_t from = at < 0 ? quotient(-at, s->stride) : 0;
-    int64_t to = at < s->in ? quotient(s->in - at, s->stride) : 0;
-    from = least(from, n);
-    to = within(to, from, n);
-    memset(out, 0, (size_t)from * sizeof *out);
-    if (to > from) {
-        d->t->spread(out + from, row + at + from * s->stride, s->stride,
-                     to - from);
+    if (n == 1) {
+        *out = 0;
+    } else if (n > 0) {
+        memset(out, 0, (size_t)n * sizeof *out);
     }
-    memset(out + to, 0, (size_t)(n - to) * sizeof *out);
 }
 
-/* One phase of a plane. */
+/* One phase of a plane: of its rows every stride-th input from x on, 0
+ * outside. */
 static void copy_phase(const work *d, const view *w, const float *plane,
                        int64_t y, int64_t x, float *out)
 {
     const rt__side *s = d->v->side;
-    for (int64_t i = 0; i < w->rows; i++, out += w->columns) {
+    int64_t n = w->columns, step = s[1].stride;
+    int64_t from = least(x < 0 ? quotient(-x, step) : 0, n);
+    int64_t to = within(x < s[1].in ? quotient(s[1].in - x, step) : 0, from, n);
+    for (int64_t i = 0; i < w->rows; i++, out += n, y += s[0].stride) {
         if (y < 0 || y >= s[0].in) {
-            memset(out, 0, (size_t)w->columns * sizeof *out);
-        } else {
-            copy_row(d, out, plane + y * s[1].in, x, w->columns);
+            zeros(out, n);
+            continue;
         }
-        y += s[0].stride;
+        zeros(out, from);
+        if (to > from) {
+            d->t->spread(out + from, plane + y * s[1].in + x + from * step,
+                         step, to - from);
+        }
+        zeros(out + to, n - to);
+    }
+}
+
+/* Asks for the rows of a plane that a view is about to copy: they lie too far
+ * apart for the processor to see them coming. */
+static void fetch(const work *d, const view *w, const float *plane)
+{
+    const rt__side *s = d->v->side;
+    int64_t y = s[0].first + w->y * s[0].stride;
+    int64_t end = within(y + w->rows * s[0].stride, 0, s[0].in) * s[1].in;
+    for (int64_t i = y > 0 ? y * s[1].in : 0; i < end; i += LINE) {
+        __builtin_prefetch(plane + i);
     }
 }
 
@@ -193,7 +207,11 @@ static void copy_channels(const work *d, const view *w, const float *plane,
     const rt__side *s = d->v->side;
     int64_t y = s[0].first + w->y * s[0].stride;
     int64_t x = s[1].first + w->x * s[1].stride;
-    for (int64_t c = 0; c < channels; c++, plane += s[0].in * s[1].in) {
+    int64_t size = s[0].in * s[1].in;
+    for (int64_t c = 0; c < channels; c++, plane += size) {
+        if (!d->across && c + 1 < channels) {
+            fetch(d, w, plane + size);
+        }
         for (int64_t i = 0; i < d->phases[0]; i++) {
             for (int64_t j = 0; j < d->phases[1]; j++, out += w->phase) {
                 copy_phase(d, w, plane, y + i, x + j, out);
@@ -330,9 +348,11 @@ static void place(const task *k, int64_t plane, int64_t row)
             float *to = k->y + m * v->plane + s[1].out_first +
                         (s[0].out_first + p / s[1].out * s[0].out_step) *
                             v->row + x * s[1].out_step;
-            for (int64_t i = 0; i < run; i++) {
-                to[i * s[1].out_step] = from[i];
+            for (int64_t i = 0; m + 1 < v->m && i < run * s[1].out_step;
+                 i += LINE) {
+                __builtin_prefetch(to + v->plane + i, 1);
             }
+            k->d->t->scatter(to, from, s[1].out_step, run);
             from += p + run < k->to && x + run == s[1].out ? row - x : run;
             p += run;
         }

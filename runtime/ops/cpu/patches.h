@@ -26,6 +26,8 @@ typedef struct rt__patches_table {
     int lanes;
     /* out[i] = in[i * step] */
     void (*spread)(float *out, const float *in, int64_t step, int64_t n);
+    /* out[i * step] = in[i], and nothing between is touched */
+    void (*scatter)(float *out, const float *in, int64_t step, int64_t n);
     /* Row p of the panel: `count` vectors of x + at[p], in this order: a later
      * one covers what an earlier one wrote too much. Rows are `width` apart; a
      * vector too much is written. */

@@ -13,11 +13,26 @@ V_INLINE void every_second(float *out, const float *in)
     w_store(out, SQUARE_PICK(w_load(in), w_load(in + WIDE - 1), EVEN, 0));
 }
 
+/* A row of a picture: too short for a call of memcpy to pay. */
+V_INLINE void copy(float *out, const float *in, int64_t n)
+{
+    if (n < WIDE) {
+        for (int64_t i = 0; i < n; i++) {
+            out[i] = in[i];
+        }
+        return;
+    }
+    for (int64_t i = 0; i + WIDE <= n; i += WIDE) {
+        w_store(out + i, w_load(in + i));
+    }
+    w_store(out + n - WIDE, w_load(in + n - WIDE));
+}
+
 static void spread(float *out, const float *in, int64_t step, int64_t n)
 {
     int64_t i = 0;
     if (step == 1) {
-        memcpy(out, in, (size_t)n * sizeof *out);
+        copy(out, in, n);
         return;
     }
     if (step == 2 && n >= WIDE) {
@@ -29,6 +44,44 @@ static void spread(float *out, const float *in, int64_t step, int64_t n)
     }
     for (; i < n; i++) {
         out[i] = in[step * i];
+    }
+}
+
+#if defined(__AVX512F__)
+/* n numbers to every second place from out on; nothing between is touched. */
+static void to_every_second(float *out, const float *in, int64_t n)
+{
+    const __m512i low = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1,
+                                         1, 0, 0);
+    const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
+    for (; n > 0; n -= WIDE, in += WIDE, out += 2 * WIDE) {
+        __m512 v = (__m512)w_load_part(in, n, 0);
+        uint32_t wanted = n < WIDE ? (1u << 2 * n) - 1 : UINT32_MAX;
+        wanted &= 0x55555555;
+        _mm512_mask_storeu_ps(out, (__mmask16)wanted,
+                              _mm512_permutexvar_ps(low, v));
+        if (wanted >> 16) {
+            _mm512_mask_storeu_ps(out + WIDE, (__mmask16)(wanted >> 16),
+                                  _mm512_permutexvar_ps(high, v));
+        }
+    }
+}
+#endif
+
+static void scatter(float *out, const float *in, int64_t step, int64_t n)
+{
+    if (step == 1) {
+        copy(out, in, n);
+        return;
+    }
+#if defined(__AVX512F__)
+    if (step == 2) {
+        to_every_second(out, in, n);
+        return;
+    }
+#endif
+    for (int64_t i = 0; i < n; i++) {
+        out[step * i] = in[i];
     }
 }
 
@@ -165,6 +218,7 @@ static void dots(float *sums, const float *g, const float *x,
 const rt__patches_table RT_ISA_NAME(patches) = {
     .lanes = WIDE,
     .spread = spread,
+    .scatter = scatter,
     .lines = lines,
     .turned = turned,
     .single = single,
