@@ -372,11 +372,12 @@ static void group_factors(const groups *j, int64_t row, double f[3])
 {
     rt_dtype dtype = (rt_dtype)j->mean->dtype;
     int64_t size = (int64_t)rt_dtype_size(dtype);
-    const char *w = j->w + row % j->count * j->channels * size;
+    int64_t first = row % j->count * j->channels * size;
+    const char *w = j->w ? j->w + first : NULL;
     double (*sums)[2] = j->sums + row * j->channels;
     double plain = 0, along = 0, all = (double)(j->channels * j->inner);
     for (int64_t c = 0; c < j->channels; c++) {
-        double v = j->w ? rt__load_float(dtype, w + c * size) : 1;
+        double v = w ? rt__load_float(dtype, w + c * size) : 1;
         plain += sums[c][0] * v;
         along += sums[c][1] * v;
     }
