@@ -225,14 +225,15 @@ static void offsets(const work *d, const view *w, int64_t channels,
                     int32_t *at)
 {
     const rt__side *s = d->v->side;
-    for (int64_t c = 0; c < channels; c++) {
-        for (int64_t i = 0; i < d->taps; i++) {
-            int64_t y = shift(&s[0], i / s[1].taps);
-            int64_t x = shift(&s[1], i % s[1].taps);
-            int64_t phase = y % s[0].stride * d->phases[1] + x % s[1].stride;
-            *at++ = (int32_t)(c * w->size + phase * w->phase +
-                              y / s[0].stride * w->columns + x / s[1].stride);
-        }
+    for (int64_t i = 0; i < d->taps; i++) {
+        int64_t y = shift(&s[0], i / s[1].taps);
+        int64_t x = shift(&s[1], i % s[1].taps);
+        int64_t phase = y % s[0].stride * d->phases[1] + x % s[1].stride;
+        at[i] = (int32_t)(phase * w->phase + y / s[0].stride * w->columns +
+                          x / s[1].stride);
+    }
+    for (int64_t i = d->taps; i < channels * d->taps; i++) {
+        at[i] = at[i - d->taps] + (int32_t)w->size;
     }
 }
 
