@@ -378,6 +378,11 @@ static void join(void)
     }
 }
 
+void rt__run_alone(void)
+{
+    inside = true;
+}
+
 bool rt__parallel(int64_t n, int64_t grain, rt__range_fn fn, void *ctx)
 {
     if (n <= 0) {

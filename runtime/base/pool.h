@@ -20,6 +20,9 @@ typedef void (*rt__range_fn)(void *ctx, int64_t begin, int64_t end);
 /* Calls fn over [0, n) in pieces of `grain` (the last may be shorter). Stops
  * handing out pieces once rt_interrupted(); returns false in that case. */
 bool rt__parallel(int64_t n, int64_t grain, rt__range_fn fn, void *ctx);
+/* From now on the calling thread, one of several that do the same, does what it
+ * asks for itself. */
+void rt__run_alone(void);
 
 /* For serial loops over elements: looks for an interrupt at one i in 64 Ki. A
  * kernel that stops early may return RT_OK: rt_call fails after it. */

@@ -5,6 +5,8 @@
  */
 #include "runtime/nn/data.h"
 
+#include "runtime/base/pool.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -147,6 +149,9 @@ static void *work(void *ctx)
 {
     rt_loader_iter *it = ctx;
     rt_set_grad_enabled(false);
+    if (it->depth > 2) {   /* several batches are made at once */
+        rt__run_alone();
+    }
     pthread_mutex_lock(&it->lock);
     for (;;) {
         while (!it->stop && it->claimed < it->batches

@@ -11,6 +11,7 @@ host may give its processors to others meanwhile: how much it took in each row,
 and the slowest samples during which it did, are said beside.
 """
 import argparse
+import collections
 import contextlib
 import dataclasses
 import importlib.util
@@ -166,7 +167,11 @@ class Figures:
 
     def robbery(self):
         slow = sorted((t for t in self.robbed if t > LIMIT_MS), reverse=True)
-        return f"the host stole during {', '.join(f'{t:.1f}' for t in slow)} ms" if slow else ""
+        if not slow:
+            return ""
+        rest = list((collections.Counter(self.times) - collections.Counter(self.robbed)).elements())
+        return (f"the host stole during {', '.join(f'{t:.1f}' for t in slow)} ms"
+                + (f"; p99 of the {len(rest)} others {Figures(rest, [], []).at(.99):.1f}" if rest else ""))
 
 
 def ours(kernel, row, samples, rng):

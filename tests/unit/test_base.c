@@ -179,6 +179,33 @@ CASE(a_nested_loop_runs_serially)
     CHECK_INT(sum, 8 * 4950);
 }
 
+/* Pieces that others would take, if they could. */
+static void count_own(void *ctx, int64_t begin, int64_t end)
+{
+    static _Thread_local int64_t own;
+    own += end - begin;
+    usleep(200);
+    atomic_store((atomic_llong *)ctx, own);
+}
+
+static void *loop_alone(void *sum)
+{
+    rt__run_alone();
+    rt__parallel(20, 1, count_own, sum);
+    return NULL;
+}
+
+CASE(a_thread_that_runs_alone_does_every_piece_itself)
+{
+    atomic_llong own = 0;
+    pthread_t thread;
+    rt_set_num_threads(4);
+    CHECK(pthread_create(&thread, NULL, loop_alone, &own) == 0);
+    pthread_join(thread, NULL);
+    CHECK_INT(own, 20);
+    rt_set_num_threads(0);
+}
+
 CASE(a_forked_child_makes_new_workers)
 {
     rt_set_num_threads(3);
