@@ -110,7 +110,7 @@ RULE(diagonal, D)
 {
     geometry g;
     start(&g, LIKE(0));
-    int64_t offset = c->a[1].i;
+    int64_t offset = G->numel ? c->a[1].i : 0;     /* else any number */
     int dim1 = wrap(c->a[2].i, g.ndim), dim2 = wrap(c->a[3].i, g.ndim);
     int64_t step = g.strides[dim1] + g.strides[dim2];
     g.offset = offset < 0 ? -offset * g.strides[dim1]
@@ -119,7 +119,6 @@ RULE(diagonal, D)
     drop_dim(&g, dim1 > dim2 ? dim2 : dim1);
     g.shape[g.ndim] = G->shape[g.ndim];
     g.strides[g.ndim++] = step;
-    g.offset = G->numel ? g.offset : 0;
     GIVE(0, put_back(c, &g));
 }
 

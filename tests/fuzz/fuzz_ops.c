@@ -10,6 +10,7 @@
 #include "tests/fuzz/bytes.h"
 #include "tests/fuzz/elements.h"
 #include "tests/fuzz/recipe.h"
+#include "tests/fuzz/rows.h"
 
 #include "runtime/ops/op.h"
 
@@ -699,8 +700,8 @@ static void begin(call *c, bytes *b)
 {
     char row[80];
     memset(c, 0, sizeof *c);
-    int index = take(b) << 8;
-    c->op = rt_op_at((index | take(b)) % rt_op_count());
+    uint32_t key = (uint32_t)take(b) << 8;
+    c->op = op_of(key | take(b));
     c->sig = rt_op_signature(c->op);
     int flags = take(b);
     c->gradients = flags % 2 && !c->op->inplace;
@@ -751,9 +752,10 @@ int replay_rows(void)
 {
     int missing = 0, rows = rt_op_count();
     for (int i = 0; i < rows; i++) {
+        uint32_t key = key_of(rt_op_at(i));
         for (int flags = 0; flags < 6; flags++) {
             for (int k = 0; k < 16; k++) {
-                uint8_t data[200] = {(uint8_t)(i >> 8), (uint8_t)i,
+                uint8_t data[200] = {(uint8_t)(key >> 8), (uint8_t)key,
                                      (uint8_t)flags};
                 for (size_t n = 3; n < sizeof data && k > 0; n++) {
                     data[n] = (uint8_t)(((unsigned)k * 131 + n * 29 * n) % 190);

@@ -1,7 +1,7 @@
 # make fuzz [SECONDS_EACH=60] [TARGETS="fuzz_wire fuzz_file"]: libFuzzer with clang.
 # make check replays the corpora with the compiler at hand.
 EXTRA_DIST += %D%/fuzz.sh %D%/recipes.py %D%/seeds
-noinst_HEADERS += %D%/bytes.h %D%/elements.h %D%/files.h %D%/recipe.h %D%/recipes.def
+noinst_HEADERS += %D%/bytes.h %D%/elements.h %D%/files.h %D%/recipe.h %D%/recipes.def %D%/rows.h
 replays = %D%/replay_file %D%/replay_language %D%/replay_ops %D%/replay_png \
 	%D%/replay_requests %D%/replay_schema %D%/replay_vm %D%/replay_wire
 check_PROGRAMS += $(replays)

@@ -227,6 +227,7 @@ SAMPLES["kl_div"] = [S(arr(3, 4), arr(3, 4, low=0.1, high=1), reduction="sum"),
                      S(arr(3, 4), arr(3, 4), reduction="none", log_target=True),
                      S(arr(3, 4), arr(3, 4, seed=1), reduction="none")]
 SAMPLES["scaled_dot_product_attention"] = [
+    S(arr(3, 4), arr(5, 4, seed=1), arr(5, 2, seed=2)),
     S(arr(2, 5, 8), arr(2, 7, 8, seed=1), arr(2, 7, 6, seed=2)),
     S(arr(2, 5, 8), arr(2, 5, 8, seed=1), arr(2, 5, 8, seed=2), is_causal=True),
     S(arr(2, 3, 5, 8), arr(2, 3, 5, 8, seed=1), arr(2, 3, 5, 8, seed=2), bools(5, 5) | np.eye(
