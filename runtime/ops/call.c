@@ -194,7 +194,8 @@ call_fully(const rt_op *op, const rt_value *args, int nargs,
     temporaries own = {.n = 0};
     rt__call c = {op, rt_op_name(op), a, r, err, NULL};
     rt_status s = rt_interrupted()
-                      ? rt_fail(err, RT_E_INTERRUPT, "%s: interrupted", c.name)
+                      ? rt_fail(err, RT_E_INTERRUPT,
+                                "%s: interrupted before it began", c.name)
                       : fill_all(a, op, args, nargs, &own, err);
     if (s == RT_OK) {
         s = record_and_run(&c);

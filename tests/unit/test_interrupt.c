@@ -625,6 +625,13 @@ CASE(an_interrupted_call_says_what_it_may_have_left_partly_written)
     rt_interrupt_clear();
     CHECK_TEXT(err.message, "lerp: interrupted");
     CHECK_TEXT(err.help, "");
+    version = x->storage->version;
+    rt_interrupt();
+    CHECK_INT(call_all(r, RT_OP_add_, 2, T(x), RT_V_FLOAT(1)), RT_E_INTERRUPT);
+    rt_interrupt_clear();
+    CHECK_TEXT(err.message, "add_: interrupted before it began");
+    CHECK_TEXT(err.help, "");               /* nothing is */
+    CHECK_INT(x->storage->version, version);
     rt_release(x);
 }
 

@@ -263,7 +263,7 @@ CASE(modes_and_wrapped_numbers_take_the_long_way)
     CHECK_INT(y->dtype, RT_FLOAT32);
     rt_release(y);
     rt_interrupt();
-    REFUSES(RT_E_INTERRUPT, "mul: interrupted", mul, 2, T(a), T(a));
+    REFUSES(RT_E_INTERRUPT, "mul: interrupted before it began", mul, 2, T(a), T(a));
     rt_interrupt_clear();
     rt_release(a);
 }
