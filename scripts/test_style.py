@@ -3,7 +3,8 @@
 
 Fails on: a .c file over 800 lines or a .h over 250 (exceptions below, by name,
 which only shrink), a function over 100 lines, tabs, trailing blanks, a missing
-SPDX line, marks of unfinished work. Prints the medians.
+SPDX line, marks of unfinished work, what editors and patch leave behind. Prints
+the medians.
 """
 import os
 import re
@@ -15,6 +16,7 @@ TOP = Path(os.environ.get("RUSTORCH_SRCDIR", Path(__file__).resolve().parent.par
 FOLDERS = ("runtime", "lang", "kernel", "python", "magic", "tests", "scripts")
 LONG_FILES = {"runtime/rustorch.h": 900, "lang/lang.h": 300, "lang/ast.h": 300}
 LONG_FUNCTIONS = {"lang/vm.c": 900}
+LEFT_BEHIND = {".orig", ".rej", ".bak", ".swp"}
 UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
 
 
@@ -51,6 +53,9 @@ def main():
     sizes, bad, seen = [], [], 0
     for folder in FOLDERS:
         for path in sorted((TOP / folder).rglob("*")):
+            if path.suffix in LEFT_BEHIND:
+                seen += 1
+                bad.append(f"{path.relative_to(TOP)}: left behind by an editor or patch")
             if path.suffix not in (".c", ".h", ".py") or "__pycache__" in path.parts:
                 continue
             seen += 1
