@@ -13,6 +13,58 @@
 #include <math.h>
 #include <string.h>
 
+/* --- what every norm opens and closes ------------------------------------- */
+
+typedef struct operands {
+    rt_tensor *x, *w, *b, *y;   /* dense; w, b NULL when not given */
+} operands;
+
+/* An optional argument, dense in dtype; NULL when not given. */
+static rt_status dense_option(rt_tensor **out, rt__call *c, int arg,
+                              rt_dtype dtype)
+{
+    rt_tensor *t = rt__arg(c, arg);
+    return t ? rt__dense_as(out, t, dtype, c->name, c->err) : RT_OK;
+}
+
+/* The input in its compute dtype, weight (argument `arg`) and bias (the next)
+ * in `affine`, room for result 0. Closed by close_operands, also when failed.
+ */
+static rt_status open_operands(operands *o, rt__call *c, int arg,
+                               rt_dtype affine)
+{
+    rt_tensor *self = rt__arg(c, 0);
+    rt_dtype wide = rt__compute_dtype(self);
+    *o = (operands){NULL};
+    rt_status s = rt__dense_as(&o->x, self, wide, c->name, c->err);
+    if (s == RT_OK) {
+        s = dense_option(&o->w, c, arg, affine);
+    }
+    if (s == RT_OK) {
+        s = dense_option(&o->b, c, arg + 1, affine);
+    }
+    if (s == RT_OK) {
+        s = rt__begin_work(&o->y, c->r[0].t, wide, c->err);
+    }
+    return s;
+}
+
+/* What the kernel answers: s, or why the result could not be stored. */
+static rt_status close_operands(operands *o, rt__call *c, rt_status s)
+{
+    s = rt__finish_work(s, o->y, c->r[0].t, c->name, c->err);
+    rt_release(o->x);
+    rt_release(o->w);
+    rt_release(o->b);
+    return s;
+}
+
+/* NULL when not given. */
+static const char *data_of(const rt_tensor *t)
+{
+    return t ? t->data : NULL;
+}
+
 /* --- layer_norm ----------------------------------------------------------- */
 
 static rt_status check_affine(rt__call *c, int arg, const char *what, int ndim,
@@ -111,45 +163,24 @@ static void layer_range(void *ctx, int64_t begin, int64_t end)
     }
 }
 
-/* An optional argument, dense in dtype; NULL when not given. */
-static rt_status dense_option(rt_tensor **out, rt__call *c, int arg,
-                              rt_dtype dtype)
-{
-    rt_tensor *t = rt__arg(c, arg);
-    return t ? rt__dense_as(out, t, dtype, c->name, c->err) : RT_OK;
-}
-
 RT_KERNEL(layer_norm)
 {
-    rt_tensor *self = rt__arg(c, 0), *x = NULL, *w = NULL, *b = NULL, *y = NULL;
-    rt_dtype wide = rt__compute_dtype(self);
+    rt_tensor *self = rt__arg(c, 0);
+    operands o;
     if (self->numel == 0) {
         return RT_OK;
     }
-    rt_status s = rt__dense_as(&x, self, wide, c->name, c->err);
-    if (s == RT_OK) {
-        s = dense_option(&w, c, 2, wide);
-    }
-    if (s == RT_OK) {
-        s = dense_option(&b, c, 3, wide);
-    }
-    if (s == RT_OK) {
-        s = rt__begin_work(&y, c->r[0].t, wide, c->err);
-    }
+    rt_status s = open_operands(&o, c, 2, rt__compute_dtype(self));
     if (s == RT_OK) {
         int64_t n = rt__product(c->a[1].ints, 0, c->a[1].count);
-        layer l = {x->data, w ? w->data : NULL, b ? b->data : NULL, y->data,
+        layer l = {o.x->data, data_of(o.w), data_of(o.b), o.y->data,
                    c->r[1].t, c->r[2].t, n, rt__arg_float(c, 4),
-                   rt__norm_fns_of(wide)};
+                   rt__norm_fns_of(o.x->dtype)};
         if (!rt__parallel(self->numel / n, 16384 / n + RT_NORM_ROWS, layer_range, &l)) {
             s = rt__interrupted(c->name, c->err);
         }
     }
-    s = rt__finish_work(s, y, c->r[0].t, c->name, c->err);
-    rt_release(x);
-    rt_release(w);
-    rt_release(b);
-    return s;
+    return close_operands(&o, c, s);
 }
 
 /* --- group_norm ----------------------------------------------------------- */
@@ -244,12 +275,12 @@ static void group_range(void *ctx, int64_t begin, int64_t end)
     }
 }
 
-static rt_status run_group(rt__call *c, const rt_tensor *x, const rt_tensor *w,
-                           const rt_tensor *b, rt_tensor *y)
+static rt_status run_group(rt__call *c, const operands *o)
 {
+    const rt_tensor *x = o->x;
     int64_t rows = c->r[1].t->numel, n = x->numel / rows;
     int64_t channels = x->shape[1] / c->a[1].i;
-    group t = {x->data, w ? w->data : NULL, b ? b->data : NULL, y->data,
+    group t = {x->data, data_of(o->w), data_of(o->b), o->y->data,
                c->r[1].t, c->r[2].t, c->a[1].i, channels, n / channels,
                rt__arg_float(c, 4), rt__norm_fns_of(x->dtype)};
     bool whole = rt__parallel(rows, 16384 / (n + 32) + 1, group_range, &t) &&
@@ -259,8 +290,9 @@ static rt_status run_group(rt__call *c, const rt_tensor *x, const rt_tensor *w,
 
 RT_KERNEL(group_norm)
 {
-    rt_tensor *self = rt__arg(c, 0), *x = NULL, *w = NULL, *b = NULL, *y = NULL;
+    rt_tensor *self = rt__arg(c, 0);
     rt_dtype wide = rt__compute_dtype(self);
+    operands o;
     if (self->numel == 0) {
         for (int i = 1; i < 3; i++) {       /* of groups without elements */
             rt_tensor *t = c->r[i].t;
@@ -270,24 +302,11 @@ RT_KERNEL(group_norm)
         }
         return RT_OK;
     }
-    rt_status s = rt__dense_as(&x, self, wide, c->name, c->err);
+    rt_status s = open_operands(&o, c, 2, wide);
     if (s == RT_OK) {
-        s = dense_option(&w, c, 2, wide);
+        s = run_group(c, &o);
     }
-    if (s == RT_OK) {
-        s = dense_option(&b, c, 3, wide);
-    }
-    if (s == RT_OK) {
-        s = rt__begin_work(&y, c->r[0].t, wide, c->err);
-    }
-    if (s == RT_OK) {
-        s = run_group(c, x, w, b, y);
-    }
-    s = rt__finish_work(s, y, c->r[0].t, c->name, c->err);
-    rt_release(x);
-    rt_release(w);
-    rt_release(b);
-    return s;
+    return close_operands(&o, c, s);
 }
 
 /* --- batch_norm ----------------------------------------------------------- */
@@ -459,33 +478,20 @@ static rt_status run_batch(rt__call *c, batch *t)
 
 RT_KERNEL(batch_norm)
 {
-    rt_tensor *self = rt__arg(c, B_SELF), *x = NULL, *w = NULL, *b = NULL;
-    rt_tensor *y = NULL;
-    rt_dtype wide = rt__compute_dtype(self);
-    rt_status s = rt__dense_as(&x, self, wide, c->name, c->err);
+    rt_tensor *self = rt__arg(c, B_SELF);
+    operands o;
+    rt_status s = open_operands(&o, c, B_WEIGHT, RT_FLOAT64);
     if (s == RT_OK) {
-        s = dense_option(&w, c, B_WEIGHT, RT_FLOAT64);
-    }
-    if (s == RT_OK) {
-        s = dense_option(&b, c, B_BIAS, RT_FLOAT64);
-    }
-    if (s == RT_OK) {
-        s = rt__begin_work(&y, c->r[0].t, wide, c->err);
-    }
-    if (s == RT_OK) {
-        batch t = {.x = x->data, .y = y->data, .n = self->shape[0],
-                   .w = w ? (const double *)w->data : NULL,
-                   .b = b ? (const double *)b->data : NULL,
+        batch t = {.x = o.x->data, .y = o.y->data, .n = self->shape[0],
+                   .w = (const double *)data_of(o.w),
+                   .b = (const double *)data_of(o.b),
                    .channels = self->shape[1],
                    .inner = rt__product(self->shape, 2, self->ndim),
                    .eps = rt__arg_float(c, B_EPS),
-                   .size = rt_dtype_size(wide), .fns = rt__row_fns_of(wide),
+                   .size = rt_dtype_size(o.x->dtype),
+                   .fns = rt__row_fns_of(o.x->dtype),
                    .training = c->a[B_TRAINING].i != 0};
         s = run_batch(c, &t);
     }
-    s = rt__finish_work(s, y, c->r[0].t, c->name, c->err);
-    rt_release(x);
-    rt_release(w);
-    rt_release(b);
-    return s;
+    return close_operands(&o, c, s);
 }
