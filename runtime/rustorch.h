@@ -650,6 +650,8 @@ rt_peer *rt_optimizer_peer(rt_optimizer *o);
 const rt_optim_kind *rt_optimizer_kind(const rt_optimizer *o);
 rt_status rt_optimizer_step(rt_optimizer *o, rt_error *err);
 void rt_optimizer_zero_grad(rt_optimizer *o, bool set_to_none);
+/* Another number whenever an option has been set or a group added. */
+uint64_t rt_optimizer_revision(const rt_optimizer *o);
 int rt_optimizer_group_count(const rt_optimizer *o);
 int rt_optimizer_param_count(const rt_optimizer *o, int group);
 rt_tensor *rt_optimizer_param(const rt_optimizer *o, int group, int i);

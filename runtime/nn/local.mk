@@ -20,6 +20,7 @@ libruntime_la_SOURCES += \
 	%D%/optim.h \
 	%D%/optim_access.c \
 	%D%/optim_loops.h %D%/optim_wide.h \
+	%D%/optim_step.c \
 	%D%/optim_update.c \
 	%D%/recurrent.c \
 	%D%/recurrent.h \

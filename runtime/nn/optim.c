@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Optimizers: catalog, groups of parameters with their options and states, and
- * the step over all of them.
+ * Optimizers: catalog, groups of parameters with their options and states.
  */
 #include "runtime/nn/optim.h"
-
-#include "runtime/base/pool.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -71,6 +68,11 @@ double rt__optim_float(const rt_optimizer *o, const rt__optim_group *g,
 {
     const rt_value *v = rt__optim_option(o, g, name);
     return v->kind == RT_K_FLOAT ? v->f : (double)v->i;
+}
+
+bool rt__optim_counts(const rt_optimizer *o)
+{
+    return strcmp(o->kind->states[0], "step") == 0;
 }
 
 bool rt__optim_flag(const rt_optimizer *o, const rt__optim_group *g,
@@ -278,6 +280,7 @@ rt_status rt_optimizer_add_group(rt_optimizer *o, rt_tensor *const *params,
         return st;
     }
     g.options = options;
+    atomic_fetch_add(&o->revision, 1);
     o->groups[o->ngroups++] = g;
     return RT_OK;
 }
@@ -346,222 +349,6 @@ rt_peer *rt_optimizer_peer(rt_optimizer *o)
 const rt_optim_kind *rt_optimizer_kind(const rt_optimizer *o)
 {
     return o->kind;
-}
-
-/* --- the step --------------------------------------------------------------------------- */
-
-rt_status rt__optim_state(rt_tensor **out, rt__optim_group *g, int i, int k,
-                          bool is_step, double value, rt_error *err)
-{
-    rt_tensor *t = g->state[i][k];
-    if (!t) {
-        rt_tensor *p = g->params[i];
-        rt_status st = is_step ? rt_tensor_new(&t, RT_FLOAT32, 0, NULL, err)
-                               : rt__tensor_like(&t, p, rt_tensor_dtype(p),
-                                                 err);
-        if (st || (st = rt__fill_value(t, value, err))) {
-            rt_release(t);
-            return st;
-        }
-        g->state[i][k] = t;
-    }
-    *out = t;
-    return RT_OK;
-}
-
-/* A tensor the element loops can walk: contiguous, float32 or float64. */
-static rt_status workable(rt_tensor **out, rt_tensor *t, rt_dtype want,
-                          rt_error *err)
-{
-    if (rt_tensor_is_contiguous(t) && rt_tensor_dtype(t) == want) {
-        *out = rt_retain(t);
-        return RT_OK;
-    }
-    rt_tensor *same;
-    rt_status st = rt__op1(RT_OP_to, &same, err, 2, RT_V_TENSOR(t),
-                           RT_V_DTYPE(want));
-    if (st) {
-        return st;
-    }
-    st = rt__op1(RT_OP_contiguous, out, err, 1, RT_V_TENSOR(same));
-    rt_release(same);
-    return st;
-}
-
-static rt_status check_gradient(const rt_optimizer *o, const rt_tensor *p,
-                                const rt_tensor *g, rt_error *err)
-{
-    if (rt__same_shape(p, g)) {
-        return RT_OK;
-    }
-    rt_fail(err, RT_E_SHAPE, "%s: a gradient has another shape than its "
-            "parameter", o->kind->name);
-    rt__error_shapes(err, p, g);
-    return RT_E_SHAPE;
-}
-
-enum { AHEAD = 4 };   /* parameters, whose headers are asked for */
-
-/* The headers that the parameter's job will read: a step goes through more
- * bytes of elements than caches hold, and finds none of them there. */
-static void come(const rt__optim_group *g, int i)
-{
-    if (i >= g->n) {
-        return;
-    }
-    const char *of[] = {(const char *)g->params[i],
-                        (const char *)g->state[i][0],
-                        (const char *)g->state[i][1],
-                        (const char *)g->state[i][2]};
-    for (int k = 0; k < 4; k++) {
-        if (of[k]) {
-            __builtin_prefetch(of[k]);
-            __builtin_prefetch(of[k] + 64);
-        }
-    }
-}
-
-static rt_status prepare(rt__optim_job *j, const rt__optim_job *before,
-                         rt_optimizer *o, rt__optim_group *g, int i,
-                         rt_error *err)
-{
-    rt_tensor *p = g->params[i];
-    memset(j, 0, sizeof *j);
-    j->before = before;
-    j->tensor[RT_JOB_PARAM] = p;
-    j->tensor[RT_JOB_GRAD] = rt_grad(p);
-    j->n = rt_tensor_numel(p);
-    j->wide = rt_tensor_dtype(p) == RT_FLOAT64;
-    rt_status st = check_gradient(o, p, j->tensor[RT_JOB_GRAD], err);
-    if (st || (st = o->kind->update(o, g, i, j, err))) {
-        return st;
-    }
-    rt_dtype want = j->wide ? RT_FLOAT64 : RT_FLOAT32;
-    for (int k = 0; k < RT_OPTIM_TENSORS && !st; k++) {
-        if (j->tensor[k]) {
-            if (k != RT_JOB_GRAD) {
-                rt__own_storage(j->tensor[k]);
-            }
-            st = workable(&j->use[k], j->tensor[k], want, err);
-            j->data[k] = st ? NULL : rt_tensor_data(j->use[k]);
-        }
-    }
-    return st;
-}
-
-static void job_drop(rt__optim_job *j)
-{
-    for (int k = 0; k < RT_OPTIM_TENSORS; k++) {
-        rt_release(j->use[k]);
-    }
-}
-
-enum { CHUNK = 16384 };      /* elements of one piece of work */
-
-typedef struct piece {
-    const rt__optim_job *job;
-    int64_t begin;
-    bool done;
-} piece;
-
-static void run_pieces(void *ctx, int64_t begin, int64_t end)
-{
-    for (piece *p = (piece *)ctx + begin; p < (piece *)ctx + end; p++) {
-        int64_t stop = p->begin + CHUNK;
-        if (!p->done) {
-            p->job->kernel[p->job->wide](p->job, p->begin,
-                                         stop < p->job->n ? stop : p->job->n);
-            p->done = true;
-        }
-    }
-}
-
-/* All elements of all jobs. What an interrupt left over is done here. */
-static rt_status run_jobs(const rt__optim_job *jobs, int n, rt_error *err)
-{
-    int64_t count = 0, at = 0;
-    for (int i = 0; i < n; i++) {
-        count += (jobs[i].n + CHUNK - 1) / CHUNK;
-    }
-    piece *pieces = rt_alloc((size_t)(count + 1) * sizeof *pieces);
-    if (!pieces) {
-        return rt_fail(err, RT_E_MEMORY, "optimizer: no memory for a step");
-    }
-    for (int i = 0; i < n; i++) {
-        for (int64_t b = 0; b < jobs[i].n; b += CHUNK) {
-            pieces[at++] = (piece){&jobs[i], b, false};
-        }
-    }
-    if (!rt__parallel(count, 1, run_pieces, pieces)) {
-        run_pieces(pieces, 0, count);
-    }
-    rt_free(pieces);
-    return RT_OK;
-}
-
-/* Writes back where the work was done on a copy; marks what was written. */
-static rt_status finish(rt__optim_job *j, rt_error *err)
-{
-    rt_status st = RT_OK;
-    for (int k = 0; k < RT_OPTIM_TENSORS && !st; k++) {
-        if (k == RT_JOB_GRAD || !j->tensor[k]) {
-            continue;
-        }
-        if (j->use[k] != j->tensor[k]) {
-            st = rt__op0(RT_OP_copy_, err, 2, RT_V_TENSOR(j->tensor[k]),
-                         RT_V_TENSOR(j->use[k]));
-        } else {
-            rt__bump_version(j->tensor[k]);
-        }
-    }
-    if (j->step) {
-        *j->step += 1;
-    }
-    return st;
-}
-
-static rt_status step_jobs(rt__optim_job *jobs, rt_optimizer *o, rt_error *err)
-{
-    int n = 0;
-    rt_status st = RT_OK;
-    for (int g = 0; g < o->ngroups && !st; g++) {
-        const rt__optim_job *before = NULL;
-        for (int i = 0; i < o->groups[g].n && !st; i++) {
-            come(&o->groups[g], i + AHEAD);
-            if (rt_grad(o->groups[g].params[i])) {
-                st = prepare(&jobs[n], before, o, &o->groups[g], i, err);
-                before = &jobs[n++];
-            }
-        }
-    }
-    st = st ? st : run_jobs(jobs, n, err);
-    for (int i = 0; i < n; i++) {
-        st = st ? st : finish(&jobs[i], err);
-        job_drop(&jobs[i]);
-    }
-    return st;
-}
-
-rt_status rt_optimizer_step(rt_optimizer *o, rt_error *err)
-{
-    size_t n = 0;
-    for (int g = 0; g < o->ngroups; g++) {
-        n += (size_t)o->groups[g].n;
-    }
-    if (rt_interrupted()) {
-        return rt_fail(err, RT_E_INTERRUPT, "%s: interrupted before the step",
-                       o->kind->name);
-    }
-    rt__optim_job *jobs = rt_alloc(n * sizeof *jobs);
-    if (!jobs) {
-        return rt_fail(err, RT_E_MEMORY, "%s: no memory for a step",
-                       o->kind->name);
-    }
-    bool was = rt_set_grad_enabled(false);
-    rt_status st = step_jobs(jobs, o, err);
-    rt_set_grad_enabled(was);
-    rt_free(jobs);
-    return st;
 }
 
 void rt_optimizer_zero_grad(rt_optimizer *o, bool set_to_none)

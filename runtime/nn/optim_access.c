@@ -78,7 +78,13 @@ rt_status rt_optimizer_set(rt_optimizer *o, int group, const char *option,
     }
     rt__value_free(&g->options[i]);
     g->options[i] = copy;
+    atomic_fetch_add(&o->revision, 1);
     return RT_OK;
+}
+
+uint64_t rt_optimizer_revision(const rt_optimizer *o)
+{
+    return atomic_load(&o->revision);
 }
 
 /* --- states --------------------------------------------------------------------- */

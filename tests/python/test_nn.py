@@ -253,6 +253,41 @@ def test_an_optimizer_steps_as_pytorchs(torch, name, options):
         np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=2e-5, atol=2e-6)
 
 
+def test_an_option_set_in_whatever_way_counts_at_the_next_step():
+    p = rustorch.zeros(1, requires_grad=True)
+    q = rustorch.zeros(1, requires_grad=True)
+    optimizer = rustorch.optim.SGD([p], lr=1.0)
+    group = optimizer.param_groups[0]
+
+    def moved():
+        p.grad = q.grad = rustorch.ones(1)
+        before = p.item(), q.item()
+        optimizer.step()
+        return before[0] - p.item(), before[1] - q.item()
+
+    assert moved() == moved() == (1, 0)
+    group["lr"] = 0.5
+    assert moved() == moved() == (0.5, 0)
+    group["mine"] = object()
+    assert moved() == (0.5, 0)
+    group["lr"] = float("0.25")
+    assert moved() == (0.25, 0)
+    optimizer.add_param_group({"params": [q], "lr": 2.0})
+    assert moved() == moved() == (0.25, 2)
+    optimizer.param_groups[1]["lr"] = 4.0
+    del group["mine"]
+    assert moved() == (0.25, 4)
+    with pytest.raises(rustorch.RustorchError):
+        group["lr"] = "fast"
+        optimizer.step()
+    assert (p.item(), q.item()) == (-4.5, -8)
+    group["lr"] = 1.0
+    rustorch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5).step()
+    assert moved() == (0.5, 2)
+    optimizer.param_groups = [dict(g, lr=0.125) for g in optimizer.param_groups]
+    assert moved() == moved() == (0.125, 0.125)
+
+
 @pytest.mark.parametrize("name", ["SGD", "Adam"])
 def test_an_optimizer_goes_on_from_its_state_dict(name):
     options = dict(lr=0.05, momentum=0.9) if name == "SGD" else dict(lr=0.05)

@@ -339,6 +339,86 @@ CASE(states_can_be_read_and_set)
     rt_release(q);
 }
 
+/* Who holds a state can give it other memory at any time. */
+static void check_refused_state(int k, rt_dtype d, int64_t size, rt_status want)
+{
+    rt_tensor *p = parameter(RT_FLOAT32), *other = NULL;
+    rt_optimizer *o = optimizer("Adam", &p, 1, NULL, NULL, 0);
+    set_gradient(p, 1);
+    CHECK_OK(rt_optimizer_step(o, &err), err);
+    CHECK_OK(rt_tensor_new(&other, d, 1, &size, &err), err);
+    CHECK_OK(rt_tensor_set_data(rt_optimizer_state(o, 0, 0, k), other, &err),
+             err);
+    double before = at(p, 0);
+    CHECK(rt_optimizer_step(o, &err) == want);
+    CHECK_NEAR(at(p, 0), before, 0);
+    rt_release(other);
+    rt_optimizer_release(o);
+    rt_release(p);
+}
+
+CASE(a_state_that_no_longer_fits_is_refused)
+{
+    check_refused_state(0, RT_FLOAT64, 1, RT_E_TYPE);
+    check_refused_state(0, RT_FLOAT32, 0, RT_E_TYPE);
+    check_refused_state(1, RT_FLOAT32, 5, RT_E_SHAPE);
+    check_refused_state(2, RT_FLOAT32, 0, RT_E_SHAPE);
+}
+
+/* One group, whose parameters differ in step, dtype and gradient. */
+CASE(parameters_at_different_steps_follow_different_rules)
+{
+    rt_tensor *p[5], *alone[5];
+    const rt_dtype d[] = {RT_FLOAT32, RT_FLOAT64, RT_FLOAT32, RT_BFLOAT16,
+                          RT_FLOAT32};
+    rt_optimizer *each[5];
+    for (int i = 0; i < 5; i++) {
+        p[i] = parameter(d[i]);
+        alone[i] = parameter(d[i]);
+        each[i] = optimizer("Adam", &alone[i], 1, NULL, NULL, 0);
+    }
+    rt_optimizer *o = optimizer("Adam", p, 5, NULL, NULL, 0);
+    for (int k = 0; k < 4; k++) {
+        for (int i = 0; i < 5; i++) {
+            rt_set_grad(p[i], NULL, &err);
+            if (k >= i - 2) {
+                set_gradient(p[i], (uint32_t)(10 * k + i));
+                set_gradient(alone[i], (uint32_t)(10 * k + i));
+                CHECK_OK(rt_optimizer_step(each[i], &err), err);
+            }
+        }
+        CHECK_OK(rt_optimizer_step(o, &err), err);
+    }
+    for (int i = 0; i < 5; i++) {
+        CHECK(rt_tensor_version(p[i]) == rt_tensor_version(alone[i]));
+        for (int k = 0; k < 6; k++) {
+            CHECK_NEAR(at(p[i], k), at(alone[i], k), 0);
+        }
+        rt_optimizer_release(each[i]);
+        rt_release(alone[i]);
+        rt_release(p[i]);
+    }
+    rt_optimizer_release(o);
+}
+
+CASE(the_revision_changes_with_options_and_groups_only)
+{
+    rt_tensor *p = parameter(RT_FLOAT32), *q = parameter(RT_FLOAT32);
+    rt_optimizer *o = optimizer("SGD", &p, 1, NULL, NULL, 0);
+    uint64_t was = rt_optimizer_revision(o);
+    set_gradient(p, 1);
+    CHECK_OK(rt_optimizer_step(o, &err), err);
+    CHECK(rt_optimizer_revision(o) == was);
+    CHECK_OK(rt_optimizer_set(o, 0, "lr", RT_V_FLOAT(0.5), &err), err);
+    CHECK(rt_optimizer_revision(o) != was);
+    was = rt_optimizer_revision(o);
+    CHECK_OK(rt_optimizer_add_group(o, &q, 1, NULL, NULL, 0, &err), err);
+    CHECK(rt_optimizer_revision(o) != was);
+    rt_optimizer_release(o);
+    rt_release(p);
+    rt_release(q);
+}
+
 CASE(an_interrupt_before_a_step_leaves_everything)
 {
     rt_tensor *p = parameter(RT_FLOAT32);

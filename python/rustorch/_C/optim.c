@@ -7,7 +7,7 @@
 typedef struct optimizer_object {
     PyObject_HEAD
     rt_optimizer *o;
-    PyObject *weak;
+    uint64_t known;   /* the revision whose options Python has in its dicts */
 } optimizer_object;
 
 typedef struct scheduler_object {
@@ -76,7 +76,7 @@ PyObject *py_wrap_optimizer(rt_optimizer *o)
     optimizer_object *w = PyObject_New(optimizer_object, optimizer_type);
     if (w) {
         w->o = o;
-        w->weak = NULL;
+        w->known = UINT64_MAX;
     } else {
         rt_optimizer_release(o);
     }
@@ -116,8 +116,57 @@ static void optimizer_dealloc(PyObject *o)
     Py_DECREF(type);
 }
 
-static PyObject *step(PyObject *o, PyObject *unused)
+/* Whether two dicts have the very same values under the same names. */
+static bool same_dict(PyObject *a, PyObject *b)
 {
+    PyObject *key[2], *value[2];
+    Py_ssize_t at[2] = {0, 0};
+    if (!PyDict_CheckExact(a) || !PyDict_CheckExact(b)
+        || PyDict_GET_SIZE(a) != PyDict_GET_SIZE(b)) {
+        return false;
+    }
+    while (PyDict_Next(a, &at[0], &key[0], &value[0])) {
+        if (!PyDict_Next(b, &at[1], &key[1], &value[1])
+            || key[0] != key[1] || value[0] != value[1]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether no option has changed since exchanged(), neither in the runtime nor in
+ * the groups, whose copies of then are the shadows. */
+static bool none_changed(const optimizer_object *w, PyObject *groups,
+                         PyObject *shadows)
+{
+    if (rt_optimizer_revision(w->o) != w->known || !PyList_Check(groups)
+        || !PyList_Check(shadows)
+        || PyList_GET_SIZE(groups) != PyList_GET_SIZE(shadows)) {
+        return false;
+    }
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(groups); i++) {
+        if (!same_dict(PyList_GET_ITEM(groups, i),
+                       PyList_GET_ITEM(shadows, i))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static PyObject *exchanged(PyObject *o, PyObject *unused)
+{
+    optimizer_object *w = (optimizer_object *)o;
+    w->known = rt_optimizer_revision(w->o);
+    Py_RETURN_NONE;
+}
+
+/* step(): a step. step(groups, shadows): the same, or False and no step where an
+ * option may have changed. */
+static PyObject *step(PyObject *o, PyObject *const *args, Py_ssize_t n)
+{
+    if (n == 2 && !none_changed((optimizer_object *)o, args[0], args[1])) {
+        Py_RETURN_FALSE;
+    }
     rt_error err = {.code = RT_OK};
     py_unlocked u = py_unlock(true);
     rt_status status = rt_optimizer_step(of(o), &err);
@@ -125,7 +174,7 @@ static PyObject *step(PyObject *o, PyObject *unused)
     if (status != RT_OK) {
         return py_raise(&err);
     }
-    Py_RETURN_NONE;
+    Py_RETURN_TRUE;
 }
 
 static PyObject *zero_grad(PyObject *o, PyObject *none)
@@ -284,7 +333,8 @@ static PyObject *kind(PyObject *o, void *unused)
 }
 
 static PyMethodDef optimizer_methods[] = {
-    {"step", step, METH_NOARGS, NULL},
+    {"step", (PyCFunction)(void (*)(void))step, METH_FASTCALL, NULL},
+    {"exchanged", exchanged, METH_NOARGS, NULL},
     {"zero_grad", zero_grad, METH_O, NULL},
     {"add_group", add_group, METH_VARARGS, NULL},
     {"get", get, METH_VARARGS, NULL},

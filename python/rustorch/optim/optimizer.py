@@ -182,6 +182,8 @@ class _Core(Optimizer):
                     now = core.get(g, name)
                     if not _same(now, known):
                         group[name] = shadow[name] = now
+        self._shadows = [dict(group) for group in self._groups]
+        core.exchanged()
 
     def step(self, closure=None):
         """One update of all parameters; returns closure()'s result."""
@@ -189,13 +191,16 @@ class _Core(Optimizer):
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        if self._hooks["pre"] or self._hooks["post"]:
-            for hook in list(self._hooks["pre"]):
+        hooks = self._hooks
+        if hooks["pre"]:
+            for hook in list(hooks["pre"]):
                 hook(self, (closure,), {})
-        self._exchange()
-        self._core.step()
-        for hook in list(self._hooks["post"]):
-            hook(self, (closure,), {})
+        if not self._core.step(self._groups, self._shadows):
+            self._exchange()
+            self._core.step()
+        if hooks["post"]:
+            for hook in list(hooks["post"]):
+                hook(self, (closure,), {})
         return loss
 
     def zero_grad(self, set_to_none=True):
