@@ -21,7 +21,8 @@ typedef struct task {
     void *data[RT_OPTIM_TENSORS];          /* of `copy` or else `tensor` */
     bool wide;                             /* float64 */
     float *step;                           /* count to raise, or NULL */
-    rt_tensor *tensor[RT_OPTIM_TENSORS];   /* as the user sees them, owned */
+    rt_tensor *tensor[RT_OPTIM_TENSORS];   /* as the user sees them, owned but
+                                              for the parameter: the group's */
     rt_tensor *copy[RT_OPTIM_TENSORS];     /* where loops can't walk those */
 } task;
 
@@ -108,7 +109,7 @@ static rt_status take(const plan *p, task *t, int k, rt_tensor *tensor,
     if (k != RT_JOB_GRAD && p->forked) {
         rt__own_storage(tensor);
     }
-    t->tensor[k] = rt_retain(tensor);
+    t->tensor[k] = k == RT_JOB_PARAM ? tensor : rt_retain(tensor);
     if (tensor->numel != t->n) {
         return rt_fail(p->err, RT_E_SHAPE, "%s: a state has %lld elements, its "
                        "parameter %lld", p->o->kind->name,
@@ -294,10 +295,8 @@ static rt_status finish(const task *t, rt_error *err)
 static void drop(task *t)
 {
     for (int k = 0; k < RT_OPTIM_TENSORS; k++) {
-        rt_release(t->tensor[k]);
-        if (t->copy[k]) {
-            rt_release(t->copy[k]);
-        }
+        rt_release(k == RT_JOB_PARAM ? NULL : t->tensor[k]);
+        rt_release(t->copy[k]);
     }
 }
 
