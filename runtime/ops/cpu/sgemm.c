@@ -18,7 +18,8 @@
  * threads. */
 enum { DIRECT = 96 * 96 * 96, DENSE = 512 * 512 * 512, SERIAL = 40 * 40 * 40 };
 enum { SMALL_DEPTH = 64 };   /* of a vector's product among many */
-enum { DIRECT_ROWS = 16, MANY_ROWS = 256, DIRECT_COLUMNS = 128 };
+enum { HEAD_START = 4096 };   /* multiplications ahead of a second thread */
+enum { DIRECT_ROWS = 16, FEW_ROWS = 64, MANY_ROWS = 256, DIRECT_COLUMNS = 128 };
 enum { PANEL_COLUMNS = 32, PACKING_ROWS = 32, FEW_COLUMNS = 128 };
 /* Panels of B that are packed at once: longer runs of memory. */
 enum { B_GROUP = 4 };
@@ -244,6 +245,16 @@ static void direct_columns(void *ctx, int64_t begin, int64_t end)
     direct_part(g, 0, g->m, begin, end - begin);
 }
 
+/* How many rows are a piece. Few rows are one piece for each of two threads;
+ * the caller's is larger, as the other begins later. */
+static int64_t piece_rows(const rt__gemm *g, double work)
+{
+    if (work <= DIRECT && g->m <= FEW_ROWS && rt_num_threads() == 2) {
+        return (g->m + 1) / 2 + HEAD_START / (g->n * g->k);
+    }
+    return g->m < MANY_ROWS ? DIRECT_ROWS : 2 * DIRECT_ROWS;
+}
+
 /* Where columns of B are packed each piece has its own of them. */
 static bool direct(rt__gemm *g, double work)
 {
@@ -254,9 +265,8 @@ static bool direct(rt__gemm *g, double work)
     if (g->bcs != 1 && g->n >= 2 * PANEL_COLUMNS) {
         return rt__parallel(g->n, PANEL_COLUMNS, direct_columns, g);
     }
-    int64_t rows = g->m < MANY_ROWS ? DIRECT_ROWS : 2 * DIRECT_ROWS;
     return g->m >= 2 * DIRECT_ROWS || g->n <= DIRECT_COLUMNS
-               ? rt__parallel(g->m, rows, direct_rows, g)
+               ? rt__parallel(g->m, piece_rows(g, work), direct_rows, g)
                : rt__parallel(g->n, DIRECT_COLUMNS, direct_columns, g);
 }
 

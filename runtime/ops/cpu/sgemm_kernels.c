@@ -19,6 +19,9 @@ enum { VL = 8, MR = 6 };
 enum { VL = 4, MR = 6 };
 #endif
 enum { NR = 2 * VL };
+/* Tiles of twice the columns, whose loads are fewer, where so few rows of B
+ * stay in L1; with AVX-512 only, whose registers hold them. */
+enum { BROAD = 2 * NR, BROAD_MR = 4, BROAD_DEPTH = 64 };
 
 typedef float vec __attribute__((vector_size(VL * 4)));
 typedef float loose __attribute__((vector_size(VL * 4), aligned(4)));
@@ -294,6 +297,8 @@ static void pack(float *out, int width, const float *from, int64_t along,
 #define NARROW(H)                                                              \
     TILE(narrow_##H##_1, H, 1, ars, aks, bks, 1)                               \
     TILE(narrow_##H##_2, H, 2, ars, aks, bks, 1)
+TILE(broad_1, 1, 4, ars, aks, bks, 0) TILE(broad_2, 2, 4, ars, aks, bks, 0)
+TILE(broad_3, 3, 4, ars, aks, bks, 0) TILE(broad_4, 4, 4, ars, aks, bks, 0)
 #else
 #define NARROW(H)
 #endif
@@ -324,8 +329,12 @@ static const tile_fn packed_tiles[MR + 1][2] = TILES(packed);
 static const tile_fn plain_tiles[MR + 1][2] = TILES(plain);
 #if defined(__AVX512F__)
 static const tile_fn narrow_tiles[MR + 1][2] = TILES(narrow);
+static const tile_fn broad_tiles[BROAD_MR + 1][2] = {
+    {NULL, NULL}, {NULL, broad_1}, {NULL, broad_2}, {NULL, broad_3},
+    {NULL, broad_4}};
 #else
 #define narrow_tiles plain_tiles     /* never called: columns are packed */
+#define broad_tiles plain_tiles      /* nor this */
 #endif
 
 static void tile(int h, int w, int64_t k, const float *a, const float *b,
@@ -335,12 +344,12 @@ static void tile(int h, int w, int64_t k, const float *a, const float *b,
 }
 
 /* `deep` steps of k of a panel of C, in tiles of about the same height. */
-static void direct_panel(const tile_fn (*kind)[2], int64_t m, int w,
+static void direct_panel(const tile_fn (*kind)[2], int mr, int64_t m, int w,
                          int64_t deep, rt__matrix a, const float *y,
                          int64_t step, float *c, int64_t ldc,
                          const float *plus, int64_t ldp)
 {
-    int64_t tiles = (m + MR - 1) / MR, i = 0;
+    int64_t tiles = (m + mr - 1) / mr, i = 0;
     for (int64_t t = 0; t < tiles; t++) {
         int64_t end = tiles == 1 ? m : m * (t + 1) / tiles;
         kind[end - i][w > VL](deep, a.data + i * a.rs, a.rs, a.cs, y, step,
@@ -356,23 +365,29 @@ static void direct(int64_t m, int64_t n, int64_t k, rt__matrix a, rt__matrix b,
     enum { DEPTH = RT_SGEMM_DIRECT_DEPTH };
     float panel[DEPTH * NR] __attribute__((aligned(64)));
     int64_t blocks = k > DEPTH ? (k + DEPTH - 1) / DEPTH : 1;
-    for (int64_t j = 0; j < n; j += NR, c += NR) {
-        int w = n - j < NR ? (int)(n - j) : NR;
+    bool few = MASKS && b.cs == 1 && k <= BROAD_DEPTH;
+    int w;
+    for (int64_t j = 0; j < n; j += w, c += w) {
+        bool broad = few && n - j >= BROAD;
+        w = broad ? BROAD : n - j < NR ? (int)(n - j) : NR;
         const float *e = plus ? plus + j : NULL;
         int64_t p = 0, lde = ldp;
         for (int64_t block = 0; block < blocks; block++) {
             int64_t end = k * (block + 1) / blocks, step = b.rs;
             rt__matrix x = {a.data + p * a.cs, a.rs, a.cs};
             const float *y = b.data + j * b.cs + p * b.rs;
-            bool whole = w == NR || w == VL;
+            bool whole = broad || w == NR || w == VL;
             if (b.cs != 1 || !(whole || MASKS)) {
                 pack(panel, NR, y, b.cs, b.rs, w, end - p);
                 y = panel;
                 step = NR;
                 whole = true;
             }
-            direct_panel(whole ? plain_tiles : narrow_tiles, m, w, end - p, x,
-                         y, step, c, ldc, e, lde);
+            direct_panel(broad   ? broad_tiles
+                         : whole ? plain_tiles
+                                 : narrow_tiles,
+                         broad ? BROAD_MR : MR, m, w, end - p, x, y, step, c,
+                         ldc, e, lde);
             e = c;
             lde = ldc;
             p = end;
