@@ -206,12 +206,16 @@ typedef struct plane {
 static void run_rows(void *ctx, int64_t begin, int64_t end)
 {
     const plane *p = ctx;
+    const int n = p->j->n;
     void *d[OPERANDS];
+    for (int i = 0; i < n; i++) {
+        d[i] = p->it->data[i] + begin * p->it->strides[i][1];
+    }
     for (int64_t r = begin; r < end; r++) {
-        for (int i = 0; i < p->j->n; i++) {
-            d[i] = p->it->data[i] + r * p->it->strides[i][1];
-        }
         p->fn(d, p->it->shape[0], p->j->p);
+        for (int i = 0; i < n; i++) {
+            d[i] = (char *)d[i] + p->it->strides[i][1];
+        }
     }
 }
 
