@@ -7,8 +7,8 @@ spinning disturb nobody. A row's figure is the median of the paired ratios
 (above 1: we are faster) with a 95% bootstrap interval. Results are compared
 before they are timed. Refuses on a loaded machine unless BENCH_FORCE=1.
 
-usage: bench.py [--rows part,part] [--threads 1,2] [--rounds N] [--contended]
-                [--kernel PROGRAM] [--echo PROGRAM] --peak PROGRAM --json FILE
+usage: bench.py [--rows part,part] [--threads 1,2] [--rounds N] [--contended | --everyday]
+                [--kernel PROGRAM] [--echo PROGRAM] [--peak PROGRAM] --json FILE
 """
 import argparse
 import ctypes
@@ -22,6 +22,7 @@ import sys
 import time
 from pathlib import Path
 
+import everyday
 import kernels
 from figures import (compared, cpu_times, differ, failed, limit_percent, loaded, merged, others,
                      wanted)
@@ -100,7 +101,7 @@ class Burner:
 
 def prepare(peer, name, seconds):
     """The answer for the fastest of the row's layouts, which is prepared last."""
-    variants = ROWS[name]["variants"]
+    variants = everyday.ALL[name]["variants"]
     answers = {v: peer.ask(do="prepare", row=name, variant=v, seconds=seconds) for v in variants}
     timed = {v: a for v, a in answers.items() if "calls" in a}
     if not timed or len(variants) == 1:
@@ -115,7 +116,7 @@ def prepared(name, ours, theirs, seconds):
     for answer, who in ((a, ours), (b, theirs)):
         if "error" in answer:
             return a, b, f"{who.library}: {answer['error']}"
-    wrong = differ(a, b, ROWS[name]["tolerance"])
+    wrong = differ(a, b, everyday.ALL[name]["tolerance"])
     return a, b, f"results differ: {wrong}" if wrong else None
 
 
@@ -134,7 +135,7 @@ def measure(name, ours, theirs, threads, options, peaks):
     if wrong:
         return failed(name, "torch", threads, wrong)
     r = compared(name, "torch", threads, *rounds_of(ours, a, theirs, b, options.rounds))
-    r["limit_percent"] = limit_percent(ROWS[name]["work"], r["ours_us"], threads, peaks)
+    r["limit_percent"] = limit_percent(everyday.ALL[name]["work"], r["ours_us"], threads, peaks)
     return r
 
 
@@ -166,6 +167,14 @@ def show(r):
     span = f"[{r['low']:.2f}, {r['high']:.2f}]"
     print(f"{r['row']:38} {r['threads']:2} {r['ours_us']:12.2f} {r['peer_us']:12.2f} "
           f"{r['ratio']:8.2f}x {span:>18} {last}", flush=True)
+
+
+def show_behind(results):
+    """The rows whose interval lies below 1, the worst first."""
+    behind = sorted((r["ratio"], r["row"]) for r in results if r["high"] and r["high"] < 1)
+    ahead = sum(bool(r["low"] and r["low"] > 1) for r in results)
+    print(f"ahead in {ahead}, behind in {len(behind)} of {len(results)} rows"
+          + "".join(f"\n  {ratio:.2f}x {name}" for ratio, name in behind))
 
 
 def show_head(options, forced):
@@ -218,13 +227,13 @@ def library_rows(names, threads, options, peaks):
 
 
 def all_rows(options):
-    peaks = measure_peaks(options)
+    peaks = measure_peaks(options) if options.peak else None
     parts = [part for part in options.rows.split(",") if part]
-    names = [name for name in ROWS if wanted(name, parts)]
+    names = [name for name in (everyday.ROWS if options.everyday else ROWS) if wanted(name, parts)]
     last = "we lose  torch loses" if options.contended else "limit"
     print(f"{'row':38} {'th':2} {'ours us':>12} {'peer us':>12} {'ratio':>9} {'95%':>18} {last}")
     for i, threads in enumerate(options.threads if names else ()):
-        if i > 0:   # minutes later: a slow moment of the machine may be over
+        if i > 0 and options.peak:   # minutes later: a slow moment of the machine may be over
             peaks = measure_peaks(options, peaks)
         yield from library_rows(names, threads, options, peaks)
     if options.kernel and not options.contended:
@@ -240,14 +249,15 @@ def options_of(argv):
     parser.add_argument("--rounds", default=0, type=int)
     parser.add_argument("--seconds", default=0.03, type=float)
     parser.add_argument("--contended", action="store_true")
+    parser.add_argument("--everyday", action="store_true", help="the rows of everyday.py")
     parser.add_argument("--kernel", help="our kernel's program; none: no rows beside ipykernel")
     parser.add_argument("--echo", help="a program that answers cells and runs none: the limit of kernels")
-    parser.add_argument("--peak", required=True)
+    parser.add_argument("--peak", help="measures the machine's limits; none: no share of them")
     parser.add_argument("--json", required=True)
     options = parser.parse_args(argv)
-    default = "2" if options.contended else "1,2"
+    default = "2" if options.contended or options.everyday else "1,2"
     options.threads = [int(n) for n in (options.threads or default).split(",")]
-    options.rounds = options.rounds or (7 if options.contended else 15)
+    options.rounds = options.rounds or (5 if options.everyday else 7 if options.contended else 15)
     return options
 
 
@@ -266,6 +276,8 @@ def main(argv):
     print(f"{len(results)} rows in {minutes:.1f} minutes, {errors} without a figure; "
           f"the host took {cpu_times()[1] - stolen:.1f} s of our cores; {options.json} written")
     losses = [(r["ours_loss"], r["row"]) for r in results if "ours_loss" in r]
+    if options.everyday:
+        show_behind(results)
     if losses:
         print(f"beside a busy core we lose at most {max(losses)[0]:.2f}x ({max(losses)[1]})")
     return 1 if errors or not results else 0

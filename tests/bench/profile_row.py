@@ -11,16 +11,16 @@ import sys
 import time
 
 from bench import Peer
-from rows import ROWS
+from everyday import ALL
 
 
 def the_row(part):
     """The row of that name, or the only one whose name holds it."""
-    names = [part] if part in ROWS else [name for name in ROWS if part in name]
+    names = [part] if part in ALL else [name for name in ALL if part in name]
     if len(names) == 1 and part:
         return names[0]
     print("profile: give one row, as in  make profile ROW='matmul 512'.  "
-          + (f"'{part}' fits: {', '.join(names)}" if names and part else f"Rows: {', '.join(ROWS)}"))
+          + (f"'{part}' fits: {', '.join(names)}" if names and part else f"Rows: {', '.join(ALL)}"))
     return None
 
 
@@ -57,7 +57,7 @@ def main(argv):
     peer = Peer(options.library, options.threads,
                 sorted(os.sched_getaffinity(0))[:options.threads])
     try:
-        answer = peer.ask(do="prepare", row=name, variant=ROWS[name]["variants"][0], seconds=0.03)
+        answer = peer.ask(do="prepare", row=name, variant=ALL[name]["variants"][0], seconds=0.03)
         if "error" in answer:
             print(f"profile: {name}: {answer['error']}")
             return 1

@@ -30,11 +30,11 @@ class Statement:
         return self.timer.timeit(n)
 
 
-def row(name, work=None, tolerance=1e-4, variants=("",)):
+def row(name, work=None, tolerance=1e-4, variants=("",), into=ROWS):
     """Registers a row; `variants` are layouts of which each library's best counts."""
 
     def register(make):
-        ROWS[name] = {"make": make, "work": work, "tolerance": tolerance, "variants": variants}
+        into[name] = {"make": make, "work": work, "tolerance": tolerance, "variants": variants}
         return make
 
     return register

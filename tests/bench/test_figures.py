@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """What `make bench` computes from its measurements."""
+import importlib
 import random
 import statistics
 
+import everyday
 import pytest
 from figures import compared, differ, failed, interval, limit_percent, loaded, merged, wanted
 from rows import ROWS
+from worker import sampled
 
 FIELDS = {"row", "peer", "threads", "ours_us", "peer_us", "ratio", "low", "high", "limit_percent"}
 
@@ -130,3 +133,11 @@ def test_every_row_of_the_goals_is_there():
                  "forward and backward", "max_pool2d", "embedding", "x[idx]", "randn", "sort",
                  "Adam 1e6", "Adam 100", "training step MLP", "training step LeNet-5"):
         assert any(wanted(name, [part]) for name in ROWS), part
+
+
+def test_everyday_rows_run_in_both_libraries_and_agree():
+    pytest.importorskip("torch")
+    for name, entry in everyday.ROWS.items():
+        answers = [sampled(entry["make"](importlib.import_module(library))())
+                   for library in ("rustorch", "torch")]
+        assert not differ(*answers, entry["tolerance"]), name

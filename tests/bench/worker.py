@@ -8,7 +8,8 @@ import json
 import sys
 import time
 
-from rows import ROWS, Statement
+from everyday import ALL
+from rows import Statement
 
 SAMPLES = 1000
 PARTS = 8          # of a turn that has a limit
@@ -35,7 +36,7 @@ def repeat(run, n):
 
 def prepare(library, request):
     """Makes the row's operands; what its first call returned, and how long one call takes."""
-    entry = ROWS[request["row"]]
+    entry = ALL[request["row"]]
     variant = request["variant"]
     run = entry["make"](library, variant) if variant else entry["make"](library)
     if run is None:
