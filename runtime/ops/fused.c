@@ -32,10 +32,11 @@ static const char *const loops[] = {
 #define EW1B(name, i, f)
 #define EW2(name, i, f, d) #name,
 #define EW2F(name, f, d) #name,
+#define EW2X(name, i, d) #name,
 #define EW2I(name, i)
 #define EW2B(name, i, f)
 #include "runtime/ops/cpu/elementwise.def"
-    "sin", "cos",
+    "sin", "cos", "tan",
 };
 
 static const char *const kernels[RT_OP_COUNT] = {

@@ -3,6 +3,7 @@
  * dtypes, in-place forms and errors.
  */
 #include "runtime/ops/cpu/elementwise.h"
+#include "runtime/ops/cpu/vec.h"
 #include "tests/unit/tensors.h"
 
 /* --- accuracy ---------------------------------------------------------------- */
@@ -53,8 +54,17 @@ static const struct {
     {"silu", RT_EW_silu, silu, -80, 80, 3.5},
     {"softplus", RT_EW_softplus, softplus, -80, 19, 3},
     {"sqrt", RT_EW_sqrt, sqrt, 0, 1e6, 0.51},
-    {"tan", RT_EW_tan, tan, -3, 3, 1},
-    {"atan", RT_EW_atan, atan, -30, 30, 1},
+    {"tan", RT_EW_tan, tan, -3, 3, 0.55},
+    {"tan of large numbers", RT_EW_tan, tan, 1e4, 9e5, 0.55},
+    {"asin", RT_EW_asin, asin, -1, 1, 2},
+    {"acos", RT_EW_acos, acos, -1, 1, 1.5},
+    {"acos near 1", RT_EW_acos, acos, 0.999, 1, 1.5},
+    {"atan", RT_EW_atan, atan, -30, 30, 1.5},
+    {"atan near 0", RT_EW_atan, atan, -1e-3, 1e-3, 1.5},
+    {"sinh", RT_EW_sinh, sinh, -89.4, 89.4, 2},
+    {"sinh near 0", RT_EW_sinh, sinh, -1.1, 1.1, 2},
+    {"cosh", RT_EW_cosh, cosh, -89.4, 89.4, 2},
+    {"cosh near 0", RT_EW_cosh, cosh, -1.1, 1.1, 2},
 };
 
 /* Distance in units of the last place of the exact value. */
@@ -173,6 +183,26 @@ CASE(infinities_nans_and_zeros_have_their_values)
     check_edge(RT_EW_sigmoid, inf, 1);
     check_edge(RT_EW_sin, inf, nan);
     check_edge(RT_EW_sin, 1e30f, (float)sin((double)1e30f));
+    check_edge(RT_EW_tan, inf, nan);
+    check_edge(RT_EW_tan, -0.f, -0.f);
+    check_edge(RT_EW_tan, 1e30f, (float)tan((double)1e30f));
+    check_edge(RT_EW_tan, -0x1p-140f, -0x1p-140f);
+    check_edge(RT_EW_asin, 1.0001f, nan);
+    check_edge(RT_EW_asin, -1, (float)-M_PI_2);
+    check_edge(RT_EW_asin, -0.f, -0.f);
+    check_edge(RT_EW_acos, -1, (float)M_PI);
+    check_edge(RT_EW_acos, 1, 0);
+    check_edge(RT_EW_acos, nan, nan);
+    check_edge(RT_EW_atan, -inf, (float)-M_PI_2);
+    check_edge(RT_EW_atan, nan, nan);
+    check_edge(RT_EW_atan, -0.f, -0.f);
+    check_edge(RT_EW_atan, 0x1p-140f, 0x1p-140f);
+    check_edge(RT_EW_sinh, -inf, -inf);
+    check_edge(RT_EW_sinh, 90, inf);
+    check_edge(RT_EW_sinh, -0.f, -0.f);
+    check_edge(RT_EW_sinh, nan, nan);
+    check_edge(RT_EW_cosh, -inf, inf);
+    check_edge(RT_EW_cosh, nan, nan);
     check_edge(RT_EW_relu, nan, nan);
     check_edge(RT_EW_relu, -1, 0);
     check_edge(RT_EW_sqrt, -1, nan);
@@ -620,6 +650,74 @@ CASE(powers_of_all_kinds_of_numbers_are_rounded_once)
         }
         for (int i = 0; i < 3000; i++) {
             check_power(fn, (float)exp(i * 0.05 - 75), (float)(i % 17) - 8.3f);
+        }
+    }
+}
+
+/* Pairs of all kinds of numbers, then of neighbours of multiples. */
+static void pairs_of_all_kinds(float *a, float *b, int n)
+{
+    static const float some[] = {0, -0.f, 1, -1, 2, -3, 0.5f, 7.25f, 1e-45f,
+                                 -1e-40f, 1e-20f, 1e20f, -3.4e38f, INFINITY,
+                                 -INFINITY, NAN, 16777216};
+    int m = sizeof some / sizeof *some;
+    uint64_t r = 7;
+    for (int i = 0; i < n; i++) {
+        r = r * 6364136223846793005u + 1442695040888963407u;
+        float w = v_float((uint32_t)(r >> 32));
+        float q = (float)(int32_t)((uint32_t)(r >> 20) & 0xfffffu >> i % 20);
+        a[i] = i < m * m ? some[i / m] : i % 3 ? w * q : nextafterf(w * q, 0);
+        b[i] = i < m * m ? some[i % m] : i % 5 ? w : -w;
+    }
+}
+
+CASE(atan2_stays_within_two_ulp_in_every_quadrant)
+{
+    enum { N = 20011 };
+    static float a[N], b[N], y[N];
+    static const rt__params none;
+    pairs_of_all_kinds(a, b, N);
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        void *data[] = {y, a, b};
+        rt__elementwise_tables[isa]->fn[RT_EW_atan2][RT_FLOAT32](data, N, &none);
+        for (int i = 0; i < N; i++) {
+            double want = atan2((double)a[i], (double)b[i]);
+            if (isnan(want) ? !isnan(y[i])
+                            : !(ulps(y[i], want) <= 2) ||
+                                  !signbit(y[i]) != !signbit(want)) {
+                UNIT_FAIL("atan2 of %a and %a on instruction set %d is %a",
+                          (double)a[i], (double)b[i], isa, (double)y[i]);
+            }
+        }
+    }
+}
+
+CASE(float32_remainders_are_exact_for_any_quotient)
+{
+    enum { N = 20011 };
+    static float a[N], b[N], y[2][N];
+    static const rt__params none;
+    pairs_of_all_kinds(a, b, N);
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        for (int k = 0; k < 2; k++) {
+            rt__ew op = k ? RT_EW_remainder : RT_EW_fmod;
+            rt__elementwise_fn fn =
+                rt__elementwise_tables[isa]->fn[op][RT_FLOAT32];
+            /* Singly first: a block with a large quotient goes another way. */
+            for (int i = 0, n = 1; i < N; i += n, n = i < 300 ? 1 : N - i) {
+                fn((void *[]){y[k] + i, a + i, b + i}, n, &none);
+            }
+        }
+        for (int i = 0; i < N; i++) {
+            float m = fmodf(a[i], b[i]);
+            float r = m != 0 && (b[i] < 0) != (m < 0) ? m + b[i] : m;
+            if (isnan(m) ? !isnan(y[0][i]) || !isnan(y[1][i])
+                         : v_bits(m) != v_bits(y[0][i]) ||
+                               v_bits(r) != v_bits(y[1][i])) {
+                UNIT_FAIL("remainders of %a and %a on instruction set %d are "
+                          "%a and %a", (double)a[i], (double)b[i], isa,
+                          (double)y[0][i], (double)y[1][i]);
+            }
         }
     }
 }

@@ -26,6 +26,7 @@ static const bool gives_bool[RT_EW_COUNT] = {
 #define EW1B(name, i, f) [RT_EW_##name] = true,
 #define EW2(name, i, f, d)
 #define EW2F(name, f, d)
+#define EW2X(name, i, d)
 #define EW2I(name, i)
 #define EW2B(name, i, f) [RT_EW_##name] = true,
 #include "runtime/ops/cpu/elementwise.def"

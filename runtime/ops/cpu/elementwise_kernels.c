@@ -50,7 +50,7 @@ static int64_t integer_power(int64_t a, int64_t b)
     return y;
 }
 
-#define FLOAT_HELPERS(suffix, T, FMOD, FLOOR, TANH)                            \
+#define FLOAT_HELPERS(suffix, T, FLOOR, TANH)                                  \
     V_INLINE T clamp_##suffix(T x, T low, T high)                              \
     {                                                                          \
         T y = x < low ? low : x;                                               \
@@ -61,23 +61,20 @@ static int64_t integer_power(int64_t a, int64_t b)
         T u = (T)0.79788456080286535588 * (x + (T)0.044715 * x * x * x);       \
         return (T)0.5 * x * (1 + TANH(u));                                     \
     }                                                                          \
-    V_INLINE T remainder_##suffix(T a, T b)                                    \
+    /* m is fmod(a, b). */                                                     \
+    V_INLINE T remainder_##suffix(T b, T m)                                    \
     {                                                                          \
-        T m = FMOD(a, b);                                                      \
         return m != 0 && ((b < 0) != (m < 0)) ? m + b : m;                     \
     }                                                                          \
     /* Consistent with remainder: q * b + remainder == a up to rounding. */    \
-    V_INLINE T floor_divide_##suffix(T a, T b)                                 \
+    V_INLINE T floor_divide_##suffix(T a, T b, T m)                            \
     {                                                                          \
-        if (b == 0) {                                                          \
-            return a / b;                                                      \
-        }                                                                      \
-        T m = FMOD(a, b), q = (a - m) / b;                                     \
-        q = m != 0 && ((b < 0) != (m < 0)) ? q - 1 : q;                        \
-        T f = FLOOR(q);                                                        \
-        return q == 0 ? (a / b < 0 || (a / b == 0 && signbit(a / b))           \
-                             ? -(T)0 : (T)0)                                   \
-                      : f + (q - f > (T)0.5);                                  \
+        T whole = a / b, q = (a - m) / b;                                      \
+        q = (m != 0) & ((b < 0) != (m < 0)) ? q - 1 : q;                       \
+        T f = FLOOR(q), up = q - f > (T)0.5 ? f + 1 : f;                       \
+        T zero = signbit(whole) ? -(T)0 : (T)0;                                \
+        T y = q == 0 ? zero : up;                                              \
+        return b == 0 ? whole : y;                                             \
     }
 /* Derivatives of gelu and silu at x. */
 #define SLOPES(suffix, T, EXP, ERF, TANH)                                      \
@@ -100,8 +97,8 @@ static int64_t integer_power(int64_t a, int64_t b)
     }
 SLOPES(f32, float, v_exp, v_erf, v_tanh)
 SLOPES(f64, double, exp, erf, tanh)
-FLOAT_HELPERS(f32, float, fmodf, floorf, v_tanh)
-FLOAT_HELPERS(f64, double, fmod, floor, tanh)
+FLOAT_HELPERS(f32, float, floorf, v_tanh)
+FLOAT_HELPERS(f64, double, floor, tanh)
 
 /* --- loops --------------------------------------------------------------- */
 
@@ -224,6 +221,9 @@ FLOAT_HELPERS(f64, double, fmod, floor, tanh)
 #define EW2F(name, ef, ed)                                                       \
     LOOP2(k_##name##_f32, float, float, f, ef)                                      \
     LOOP2(k_##name##_f64, double, double, f, ed)
+#define EW2X(name, ei, ed)                                                     \
+    INTS2(name, ei)                                                            \
+    LOOP2(k_##name##_f64, double, double, f, ed)
 #define EW2I(name, ei) INTS2(name, ei)
 #define EW2B(name, ei, ef)                                                       \
     LOOP2(k_##name##_u8, uint8_t, uint8_t, i, ei)                                   \
@@ -238,6 +238,7 @@ FLOAT_HELPERS(f64, double, fmod, floor, tanh)
 #undef EW1B
 #undef EW2
 #undef EW2F
+#undef EW2X
 #undef EW2I
 #undef EW2B
 
@@ -311,6 +312,39 @@ static void k_vector_pow_f32(void *const *data, int64_t n, const rt__params *p)
 
 TRIG(sin, v_sin, sinf, sin)
 TRIG(cos, v_cos, cosf, cos)
+TRIG(tan, v_tan, tanf, tan)
+
+/* Functions of a, b and m, what is left of a after multiples of b. */
+#define DIVISION(id, expr)                                                     \
+    static void id(void *const *data, int64_t n, const rt__params *p)          \
+    {                                                                          \
+        const float *left = data[1], *right = data[2];                         \
+        float *out = data[0];                                                  \
+        for (int64_t start = 0; start < n; start += 128) {                     \
+            int64_t end = start + 128 < n ? start + 128 : n;                   \
+            int far = 0;                                                       \
+            for (int64_t i = start; i < end; i++) {                            \
+                far |= v_fmod_far(left[i], right[i]);                          \
+            }                                                                  \
+            if (far) {                                                         \
+                for (int64_t i = start; i < end; i++) {                        \
+                    float a = left[i], b = right[i], m = fmodf(a, b);          \
+                    (void)b;                                                   \
+                    out[i] = expr;                                             \
+                }                                                              \
+                continue;                                                      \
+            }                                                                  \
+            RT_VECTORISE                                                       \
+            for (int64_t i = start; i < end; i++) {                            \
+                float a = left[i], b = right[i], m = v_fmod(a, b);             \
+                (void)b;                                                       \
+                out[i] = expr;                                                 \
+            }                                                                  \
+        }                                                                      \
+    }
+DIVISION(k_fmod_f32, m)
+DIVISION(k_remainder_f32, remainder_f32(b, m))
+DIVISION(k_floor_divide_f32, floor_divide_f32(a, b, m))
 
 #define ISCLOSE(suffix, T)                                                     \
     static void k_isclose_##suffix(void *const *data, int64_t n,                 \
@@ -409,11 +443,13 @@ const rt__elementwise_table RT_ISA_NAME(elementwise) = {{
 #define EW1B(name, e, f) ALL(name),
 #define EW2(name, e, f, d) ALL(name),
 #define EW2F(name, f, d) [RT_EW_##name] = {FLOATS(name)},
+#define EW2X(name, e, d) ALL(name),
 #define EW2I(name, e) [RT_EW_##name] = {INTEGERS(name)},
 #define EW2B(name, e, f) ALL(name),
 #include "runtime/ops/cpu/elementwise.def"
     [RT_EW_sin] = {FLOATS(sin)},
     [RT_EW_cos] = {FLOATS(cos)},
+    [RT_EW_tan] = {FLOATS(tan)},
     ALL(isclose),
     ALL(where),
     [RT_EW_whole_quotient] = {INTEGERS(whole_quotient)},
@@ -427,6 +463,7 @@ const rt__elementwise_table RT_ISA_NAME(elementwise) = {{
 #undef EW1B
 #undef EW2
 #undef EW2F
+#undef EW2X
 #undef EW2I
 #undef EW2B
 #define EW1(name, e, f, d)
@@ -435,6 +472,7 @@ const rt__elementwise_table RT_ISA_NAME(elementwise) = {{
 #define EW1B(name, e, f)
 #define EW2(name, e, f, d) [RT_EW_##name] = k_##name##_left,
 #define EW2F(name, f, d)
+#define EW2X(name, e, d)
 #define EW2I(name, e)
 #define EW2B(name, e, f)
 #include "runtime/ops/cpu/elementwise.def"

@@ -30,6 +30,7 @@ typedef enum rt__ew {
 #define EW1B(name, i, f) RT_EW_##name,
 #define EW2(name, i, f, d) RT_EW_##name,
 #define EW2F(name, f, d) RT_EW_##name,
+#define EW2X(name, i, d) RT_EW_##name,
 #define EW2I(name, i) RT_EW_##name,
 #define EW2B(name, i, f) RT_EW_##name,
 #include "runtime/ops/cpu/elementwise.def"
@@ -39,9 +40,10 @@ typedef enum rt__ew {
 #undef EW1B
 #undef EW2
 #undef EW2F
+#undef EW2X
 #undef EW2I
 #undef EW2B
-    RT_EW_sin, RT_EW_cos,
+    RT_EW_sin, RT_EW_cos, RT_EW_tan,
     RT_EW_isclose,            /* bool; f[0] rtol, f[1] atol, i[0] equal_nan */
     RT_EW_where,              /* condition (bool), a, b */
     RT_EW_whole_quotient,     /* floor_divide and remainder of integers; no */

@@ -128,6 +128,23 @@ V_INLINE float v_pow(float a, float b)
     return a < 0 && whole != b ? NAN : turned;
 }
 
+/* Whether v_fmod does not take a and b, but libm has to. */
+V_INLINE int v_fmod_far(float a, float b)
+{
+    float x = v_abs(a), y = v_abs(b);
+    return (x > y * 0x1p28f) & (x < INFINITY) & (y > 0);
+}
+
+/* What is left of a after whole multiples of b, with a's sign; exact. A
+ * quotient below 2^28 that is no integer is at least 2^-24 away from the next,
+ * so that its rounding does not reach it; times b it has 52 bits. */
+V_INLINE float v_fmod(float a, float b)
+{
+    double x = (double)v_abs(a), y = (double)v_abs(b);
+    double m = x - v_floor64(x / y) * y;
+    return v_sign_of(v_abs(a) < v_abs(b) ? a : (float)m, a);
+}
+
 /* log(1 + exp(x)); 3 ulp: the larger of x and 0, and log(1 + z) for z in
  * (0, 1] as 2 atanh(z / (2 + z)). */
 V_INLINE float v_softplus(float x)
