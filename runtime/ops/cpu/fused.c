@@ -4,6 +4,7 @@
 #include "runtime/ops/cpu/backward.h"
 
 #include "runtime/base/pool.h"
+#include "runtime/ops/cpu/columns.h"
 #include "runtime/ops/cpu/elementwise.h"
 #include "runtime/ops/cpu/norm.h"
 #include "runtime/ops/cpu/softmax.h"
@@ -292,32 +293,78 @@ typedef struct channels {
     bool training;
 } channels;
 
+/* Stores channel c's two gradients by its sums of g and of g * (x - mean), and
+ * writes what those of x are made of: g * f[0] - (x - mean) * f[1] - f[2]. */
+static void channel_factors(const channels *j, int64_t c, double plain,
+                            double along, double f[3])
+{
+    rt_dtype dtype = (rt_dtype)j->mean->dtype;
+    int64_t at = c * (int64_t)rt_dtype_size(dtype);
+    double rstd = number(j->rstd, c), all = (double)(j->n * j->inner);
+    rt__store_float(dtype, j->dw->data + at, along * rstd);
+    rt__store_float(dtype, j->db->data + at, plain);
+    f[0] = rstd * (j->w ? number(j->w, c) : 1);
+    f[1] = j->training ? f[0] * rstd * rstd * along / all : 0;
+    f[2] = j->training ? f[0] * plain / all : 0;
+}
+
+/* Few elements of a channel in each image: by rows. */
+static rt_status batch_columns(const channels *j, rt_error *err)
+{
+    rt__columns t = {(rt_dtype)j->mean->dtype, j->x, j->n, j->count, j->inner};
+    double *mean = rt_alloc((size_t)j->count * 4 * sizeof *mean), f[3];
+    double *a = mean + j->count, *b = a + j->count, *c = b + j->count;
+    if (!mean) {
+        return rt_fail(err, RT_E_MEMORY, "backward: no memory for the sums of "
+                       "%lld channels", (long long)j->count);
+    }
+    for (int64_t i = 0; i < j->count; i++) {
+        mean[i] = number(j->mean, i);
+    }
+    rt_status s = rt__columns_products(&t, j->g, mean, b, c, err);
+    for (int64_t i = 0; s == RT_OK && i < j->count; i++) {
+        channel_factors(j, i, b[i], c[i], f);
+        a[i] = f[0];
+        b[i] = f[1];
+        c[i] = f[2];
+    }
+    if (s == RT_OK && j->dx) {
+        s = rt__columns_shifted(&t, j->dx, j->g, mean, a,
+                                j->training ? b : NULL, c, err);
+    }
+    rt_free(mean);
+    return s;
+}
+
 static void channel_range(void *ctx, int64_t begin, int64_t end)
 {
     channels *j = ctx;
-    rt_dtype dtype = (rt_dtype)j->mean->dtype;
-    int64_t size = (int64_t)rt_dtype_size(dtype), bytes = j->inner * size;
-    double all = (double)(j->n * j->inner);
+    int64_t size = (int64_t)rt_dtype_size((rt_dtype)j->mean->dtype);
+    int64_t bytes = j->inner * size;
     for (int64_t c = begin; c < end; c++) {
-        double sums[2] = {0}, mean = number(j->mean, c);
-        double rstd = number(j->rstd, c);
+        double sums[2] = {0}, mean = number(j->mean, c), f[3];
         for (int64_t i = 0; i < j->n && !rt_interrupted(); i++) {
             int64_t at = (i * j->count + c) * bytes;
             j->rows->moments(j->g + at, j->x + at, mean, j->inner, sums);
         }
-        rt__store_float(dtype, j->dw->data + c * size, sums[1] * rstd);
-        rt__store_float(dtype, j->db->data + c * size, sums[0]);
-        double f[3] = {rstd * (j->w ? number(j->w, c) : 1), 0, 0};
-        if (j->training) {
-            f[1] = f[0] * rstd * rstd * sums[1] / all;
-            f[2] = f[0] * sums[0] / all;
-        }
+        channel_factors(j, c, sums[0], sums[1], f);
         for (int64_t i = 0; j->dx && i < j->n && !rt_interrupted(); i++) {
             int64_t at = (i * j->count + c) * bytes;
             j->rows->shifted(j->dx + at, j->g + at, j->x + at, mean, j->inner,
                              f);
         }
     }
+}
+
+static rt_status run_channels(channels *j, rt_error *err)
+{
+    if (rt__columns_fit(j->n, j->count, j->inner)) {
+        return batch_columns(j, err);
+    }
+    int64_t grain = ROW_GRAIN / (j->n * j->inner + 1) + 1;
+    bool whole = rt__parallel(j->count, grain, channel_range, j) &&
+                 !rt_interrupted();           /* nor within a channel */
+    return whole ? RT_OK : stopped(err);
 }
 
 rt_status rt__fused_batch_norm(rt_tensor *out[3], rt_tensor *g, rt_tensor *x,
@@ -340,10 +387,7 @@ rt_status rt__fused_batch_norm(rt_tensor *out[3], rt_tensor *g, rt_tensor *x,
         channels j = {rows_of(x), want_x ? out[0]->data : NULL, dense->data,
                       x->data, w, mean, rstd, out[1], out[2], n, count, inner,
                       training};
-        int64_t grain = ROW_GRAIN / (n * inner + 1) + 1;
-        bool whole = rt__parallel(count, grain, channel_range, &j) &&
-                     !rt_interrupted();       /* nor within a channel */
-        s = whole ? RT_OK : stopped(err);
+        s = run_channels(&j, err);
     }
     rt_release(dense);
     for (int i = 0; s != RT_OK && i < 3; i++) {

@@ -3,6 +3,7 @@
 ops_kernels = \
 	runtime/base/mt19937_kernels.c runtime/base/mt19937.h \
 	%D%/backward_kernels.c %D%/backward.h \
+	%D%/columns_kernels.c %D%/columns.h \
 	%D%/convert_kernels.c \
 	%D%/elementwise_kernels.c \
 	%D%/dgemm_kernels.c %D%/dgemm_kernels.h \
@@ -49,6 +50,7 @@ libruntime_la_SOURCES += \
 	%D%/reduce.c %D%/reduce.h \
 	%D%/softmax.c
 libruntime_la_SOURCES += %D%/attention.c %D%/attention.h
+libruntime_la_SOURCES += %D%/columns.c
 libruntime_la_SOURCES += %D%/fused.c
 libruntime_la_SOURCES += %D%/lanes.c
 libruntime_la_SOURCES += %D%/conv.h %D%/conv_patches.c %D%/patches.c

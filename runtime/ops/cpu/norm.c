@@ -3,9 +3,10 @@
  * layer_norm: rows of n elements, each normalised by its own mean and
  * deviation. group_norm: the same for groups of channels of [N, C, S...].
  * batch_norm: channels of [N, C, S...], by the batch's or the running
- * statistics.
+ * statistics; where S is small, by rows (columns.h).
  */
 #include "runtime/base/pool.h"
+#include "runtime/ops/cpu/columns.h"
 #include "runtime/ops/cpu/move.h"
 #include "runtime/ops/cpu/norm.h"
 #include "runtime/ops/cpu/rows.h"
@@ -370,7 +371,8 @@ typedef struct batch {
     const char *x;
     char *y;
     const double *w, *b;        /* NULL: 1 and 0 */
-    double *mean, *var;         /* per channel: used statistics (var biased) */
+    double *mean, *var;         /* per channel: used statistics (var biased);
+                                   room for twice as much behind them */
     int64_t n, channels, inner;
     double eps;
     size_t size;
@@ -395,6 +397,23 @@ static void channel_moments(const batch *t, int64_t ch)
     }
     t->mean[ch] = mean;
     t->var[ch] = m2 / count;
+}
+
+/* Few elements of a channel in each image: by rows. */
+static rt_status run_columns(const batch *t, rt_dtype dtype, rt_error *err)
+{
+    rt__columns all = {dtype, t->x, t->n, t->channels, t->inner};
+    double *scale = t->var + t->channels, *offset = scale + t->channels;
+    rt_status s = RT_OK;
+    if (t->training) {
+        s = rt__columns_moments(&all, t->mean, t->var, err);
+    }
+    for (int64_t ch = 0; ch < t->channels; ch++) {
+        scale[ch] = 1 / sqrt(t->var[ch] + t->eps) * (t->w ? t->w[ch] : 1);
+        offset[ch] = t->b ? t->b[ch] : 0;
+    }
+    return s == RT_OK
+        ? rt__columns_affine(&all, t->y, t->mean, scale, offset, err) : s;
 }
 
 static void channel_range(void *ctx, int64_t begin, int64_t end)
@@ -450,7 +469,7 @@ static void publish(rt__call *c, const batch *t)
 static rt_status run_batch(rt__call *c, batch *t)
 {
     int64_t each = t->n * t->inner;
-    double *work = rt_alloc((size_t)(2 * t->channels + 1) * sizeof *work);
+    double *work = rt_alloc((size_t)(4 * t->channels + 1) * sizeof *work);
     if (!work) {
         return rt_fail(c->err, RT_E_MEMORY, "batch_norm: no memory for %lld "
                        "channels", (long long)t->channels);
@@ -467,9 +486,13 @@ static rt_status run_batch(rt__call *c, batch *t)
                                     (int64_t)rt_dtype_size(v->dtype));
     }
     rt_status s = RT_OK;
-    if (!rt__parallel(t->channels, 16384 / (each + 1) + 1, channel_range, t)) {
+    if (rt__columns_fit(t->n, t->channels, t->inner)) {
+        s = run_columns(t, rt__compute_dtype(rt__arg(c, B_SELF)), c->err);
+    } else if (!rt__parallel(t->channels, 16384 / (each + 1) + 1,
+                             channel_range, t)) {
         s = rt__interrupted(c->name, c->err);
-    } else {
+    }
+    if (s == RT_OK) {
         publish(c, t);
     }
     rt_free(work);
