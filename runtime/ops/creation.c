@@ -470,6 +470,22 @@ static rt_status count_classes(rt__call *c, const int64_t *v, int64_t n,
     return RT_OK;
 }
 
+typedef struct marking {
+    int64_t *out;
+    const int64_t *v;
+    int64_t classes;
+} marking;
+
+static void mark_rows(void *ctx, int64_t begin, int64_t end)
+{
+    const marking *m = ctx;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t *row = m->out + i * m->classes;
+        memset(row, 0, (size_t)m->classes * sizeof *row);
+        row[m->v[i]] = 1;
+    }
+}
+
 RT_KERNEL(one_hot)
 {
     rt_tensor *self = rt__arg(c, 0), *index = NULL;
@@ -492,11 +508,11 @@ RT_KERNEL(one_hot)
     shape[self->ndim] = classes;
     s = rt__result_new(c, 0, RT_INT64, self->ndim + 1, shape);
     if (s == RT_OK) {
-        int64_t *out = (int64_t *)c->r[0].t->data;
-        const int64_t *v = (const int64_t *)index->data;
-        for (int64_t i = 0; i < index->numel && !rt__stops_at(i); i++) {
-            memset(out + i * classes, 0, (size_t)classes * sizeof *out);
-            out[i * classes + v[i]] = 1;
+        marking m = {(int64_t *)c->r[0].t->data, (int64_t *)index->data,
+                     classes};
+        if (!rt__parallel(index->numel, 8192 / (classes + 1) + 1, mark_rows,
+                          &m)) {
+            s = rt__interrupted(c->name, c->err);
         }
     }
 done:

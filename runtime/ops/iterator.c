@@ -115,6 +115,9 @@ void rt__iter_init(rt__iter *it, rt_tensor *const *operands, int n)
                 (int64_t)rt_dtype_size((rt_dtype)operands[i]->dtype);
         }
     }
+    for (int i = 0; it->ndim == 1 && i < n; i++) {
+        it->strides[i][1] = 0;        /* of the one row, where rows are run */
+    }
 }
 
 /* --- running ------------------------------------------------------------- */
@@ -122,17 +125,19 @@ void rt__iter_init(rt__iter *it, rt_tensor *const *operands, int n)
 typedef struct job {
     const rt__iter *it;
     rt__inner_fn fn;
+    rt__rows_fn rows;
     void *ctx;
 } job;
 
-/* Where element `index` lies: pointers, and the counter of each dimension. */
-static void seek(const rt__iter *it, int64_t index, char **data,
+/* Where the element, or from dimension 1 on the row, of this index lies:
+ * pointers, and the counter of each dimension. */
+static void seek(const rt__iter *it, int first, int64_t index, char **data,
                  int64_t *counter)
 {
     for (int i = 0; i < it->noperands; i++) {
         data[i] = it->data[i];
     }
-    for (int d = 0; d < it->ndim; d++) {
+    for (int d = first; d < it->ndim; d++) {
         counter[d] = index % it->shape[d];
         index /= it->shape[d];
         for (int i = 0; i < it->noperands; i++) {
@@ -141,14 +146,15 @@ static void seek(const rt__iter *it, int64_t index, char **data,
     }
 }
 
-/* To the start of the next row. */
-static void next_row(const rt__iter *it, char **data, int64_t *counter)
+/* To the start of the next row; of the next plane where `first` is 1. */
+static void next_row(const rt__iter *it, int first, char **data,
+                     int64_t *counter)
 {
     for (int i = 0; i < it->noperands; i++) {
-        data[i] -= counter[0] * it->strides[i][0];
+        data[i] -= counter[first] * it->strides[i][first];
     }
-    counter[0] = 0;
-    for (int d = 1; d < it->ndim; d++) {
+    counter[first] = 0;
+    for (int d = first + 1; d < it->ndim; d++) {
         bool more = ++counter[d] < it->shape[d];
         int64_t steps = more ? 1 : 1 - it->shape[d];
         for (int i = 0; i < it->noperands; i++) {
@@ -170,14 +176,14 @@ static void run_range(void *ctx, int64_t begin, int64_t end)
     for (int i = 0; i < it->noperands; i++) {
         strides[i] = it->strides[i][0];
     }
-    seek(it, begin, data, counter);
+    seek(it, 0, begin, data, counter);
     while (begin < end) {
         int64_t n = it->shape[0] - counter[0];
         n = n < end - begin ? n : end - begin;
         j->fn(j->ctx, data, strides, n);
         begin += n;
         if (begin < end) {
-            next_row(it, data, counter);
+            next_row(it, 0, data, counter);
         }
     }
 }
@@ -185,7 +191,7 @@ static void run_range(void *ctx, int64_t begin, int64_t end)
 rt_status rt__iter_run(const rt__iter *it, rt__inner_fn fn, void *ctx,
                        const char *name, rt_error *err)
 {
-    job j = {it, fn, ctx};
+    job j = {it, fn, NULL, ctx};
     if (it->numel <= 0) {
         return RT_OK;
     }
@@ -194,6 +200,53 @@ rt_status rt__iter_run(const rt__iter *it, rt__inner_fn fn, void *ctx,
         return RT_OK;
     }
     if (!rt__parallel(it->numel, GRAIN, run_range, &j)) {
+        return rt_fail(err, RT_E_INTERRUPT, "%s: interrupted", name);
+    }
+    return RT_OK;
+}
+
+static void run_part_of_row(void *ctx, char *const *data,
+                            const int64_t *strides, int64_t n)
+{
+    const job *j = ctx;
+    (void)strides;
+    j->rows(j->ctx, data, n, 1);
+}
+
+static void run_rows(void *ctx, int64_t begin, int64_t end)
+{
+    const job *j = ctx;
+    const rt__iter *it = j->it;
+    int64_t counter[RT_MAX_DIMS];
+    char *data[RT_ITER_OPERANDS];
+    seek(it, 1, begin, data, counter);
+    while (begin < end) {
+        int64_t n = it->shape[1] - counter[1];
+        n = n < end - begin ? n : end - begin;
+        j->rows(j->ctx, data, it->shape[0], n);
+        begin += n;
+        if (begin < end) {
+            next_row(it, 1, data, counter);
+        }
+    }
+}
+
+rt_status rt__iter_run_rows(const rt__iter *it, rt__rows_fn fn, void *ctx,
+                            const char *name, rt_error *err)
+{
+    job j = {it, NULL, fn, ctx};
+    if (it->ndim < 2 || it->shape[0] > GRAIN) {
+        return rt__iter_run(it, run_part_of_row, &j, name, err);
+    }
+    if (it->numel <= 0) {
+        return RT_OK;
+    }
+    int64_t rows = it->numel / it->shape[0];
+    if (it->numel <= GRAIN) {
+        run_rows(&j, 0, rows);
+        return RT_OK;
+    }
+    if (!rt__parallel(rows, GRAIN / it->shape[0], run_rows, &j)) {
         return rt_fail(err, RT_E_INTERRUPT, "%s: interrupted", name);
     }
     return RT_OK;

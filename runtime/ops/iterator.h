@@ -32,4 +32,13 @@ void rt__iter_init(rt__iter *it, rt_tensor *const *operands, int n);
 rt_status rt__iter_run(const rt__iter *it, rt__inner_fn fn, void *ctx,
                        const char *name, rt_error *err);
 
+/* Inner loop over n1 rows of n0 elements, operand i at data[i] with the
+ * strides of the iterator's dimensions 0 and 1. */
+typedef void (*rt__rows_fn)(void *ctx, char *const *data, int64_t n0,
+                            int64_t n1);
+/* The same with a loop over whole rows: with as many at once as there are,
+ * which is what short rows want; n1 is 1 where a piece is part of a row. */
+rt_status rt__iter_run_rows(const rt__iter *it, rt__rows_fn fn, void *ctx,
+                            const char *name, rt_error *err);
+
 #endif

@@ -587,13 +587,19 @@ RT_KERNEL(roll)
         return rt_fail(c->err, RT_E_ARGUMENT, "roll: %d shifts but %d dims", n,
                        c->a[2].count);
     }
-    rt_status s = rt__op1(RT_OP_clone, &t, c->err, 1, c->a[0]);
+    rt_status s = RT_OK;
+    t = rt_retain(self);
     for (int i = 0; s == RT_OK && i < n; i++) {
         int dim;
         s = rt__wrap_dim(&dim, c->a[2].ints[i], self->ndim, c->name, c->err);
         if (s == RT_OK) {
             s = roll_one(&t, c, dim, c->a[1].ints[i]);
         }
+    }
+    if (s == RT_OK && t == self) {     /* nothing to roll: still a new tensor */
+        rt_release(t);
+        t = NULL;
+        s = rt__op1(RT_OP_clone, &t, c->err, 1, c->a[0]);
     }
     if (s != RT_OK) {
         rt_release(t);

@@ -382,59 +382,6 @@ CASE(results_are_the_same_bits_for_any_number_of_threads)
     rt_release(x);
 }
 
-/* A view of all of x with its dimensions swapped. */
-static rt_tensor *turned(rt_tensor *x)
-{
-    rt_tensor *t = NULL;
-    int64_t shape[] = {x->shape[1], x->shape[0]}, strides[] = {1, x->shape[1]};
-    CHECK_OK(rt_tensor_view(&t, x, 2, shape, strides, 0, &err), err);
-    return t;
-}
-
-static void check_sums(const char *what, rt_tensor *a, rt_tensor *b)
-{
-    for (int threads = 1; threads <= 3; threads++) {
-        rt_set_num_threads(threads);
-        rt_set_simd_enabled(threads != 2);
-        rt_tensor *sum = call("add", T(a), T(b)), *gap = call("sub", T(a), T(b));
-        int64_t wrong = 0, n = sum->shape[1];
-        for (int64_t i = 0; i < sum->numel; i++) {
-            int64_t r = i / n, c = i % n;
-            double x = at(a, a->shape[0] == 1 ? c : a->shape[1] == 1 ? r : i);
-            double y = at(b, b->shape[0] == 1 ? c : b->shape[1] == 1 ? r : i);
-            wrong += at(sum, i) != x + y || at(gap, i) != x - y;
-        }
-        if (wrong) {
-            UNIT_FAIL("%s of %s, %d thread(s): %lld wrong", what,
-                      rt_dtype_name((rt_dtype)a->dtype), threads,
-                      (long long)wrong);
-        }
-        DROP(sum, gap);
-    }
-    rt_set_simd_enabled(true);
-    rt_set_num_threads(0);
-}
-
-CASE(rows_columns_and_transposed_operands_fall_together_right)
-{
-    static const rt_dtype types[] = {RT_FLOAT32, RT_FLOAT64, RT_INT32};
-    for (int k = 0; k < 3; k++) {
-        rt_tensor *x = counting(types[k], SHAPE(157, 331));
-        rt_tensor *y = counting(types[k], SHAPE(331, 157)), *yt = turned(y);
-        rt_tensor *row = counting(types[k], SHAPE(1, 331));
-        rt_tensor *column = counting(types[k], SHAPE(157, 1));
-        check_sums("rows", x, row);
-        check_sums("rows, the other way", row, x);
-        check_sums("columns", x, column);
-        check_sums("columns, the other way", column, x);
-        check_sums("a transposed operand", x, yt);
-        check_sums("a transposed operand, the other way", yt, x);
-        check_sums("a row and a column", row, column);
-        check_sums("a transposed operand and a column", yt, column);
-        DROP(x, y, yt, row, column);
-    }
-}
-
 CASE(single_elements_of_any_dtype_meet_large_tensors)
 {
     rt_tensor *x = counting(RT_FLOAT32, SHAPE(20011)), *half = NULL;
@@ -512,26 +459,6 @@ CASE(half_types_round_to_nearest_even_through_every_conversion)
                      back[1] != rt__float_to_bfloat16(between);
         }
         CHECK_INT(wrong, 0);
-    }
-}
-
-CASE(a_transposing_copy_is_exact_for_every_element_size)
-{
-    static const rt_dtype types[] = {RT_UINT8, RT_FLOAT16, RT_INT32, RT_FLOAT64};
-    for (int k = 0; k < 4; k++) {
-        rt_tensor *x = counting(types[k], SHAPE(2, 37, 45)), *xt = NULL;
-        int64_t shape[] = {45, 2, 37}, strides[] = {1, 37 * 45, 45};
-        CHECK_OK(rt_tensor_view(&xt, x, 3, shape, strides, 0, &err), err);
-        rt_tensor *c = call("contiguous", T(xt), RT_UNSET);
-        int wrong = 0;
-        for (int i = 0; i < 45 * 2 * 37; i++) {
-            int a = i / 74, b = i / 37 % 2, d = i % 37;
-            wrong += at(c, i) != at(x, b * 37 * 45 + d * 45 + a);
-        }
-        CHECK_INT(wrong, 0);
-        rt_release(c);
-        rt_release(xt);
-        rt_release(x);
     }
 }
 

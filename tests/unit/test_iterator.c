@@ -4,6 +4,8 @@
 #include "runtime/ops/iterator.h"
 #include "tests/unit/unit.h"
 
+#include <stdatomic.h>
+
 static rt_error err;
 
 static rt_tensor *counting(int ndim, const int64_t *shape)
@@ -121,6 +123,48 @@ CASE(an_interrupt_stops_large_work_with_an_error)
     rt_interrupt_clear();
     rt_release(t[0]);
     rt_release(t[1]);
+}
+
+typedef struct counted_rows {
+    const rt__iter *it;
+    atomic_llong elements, calls;
+} counted_rows;
+
+static void add_rows_into(void *ctx, char *const *data, int64_t n0, int64_t n1)
+{
+    counted_rows *c = ctx;
+    for (int64_t r = 0; r < n1; r++) {
+        char *row[] = {data[0] + r * c->it->strides[0][1],
+                       data[1] + r * c->it->strides[1][1]};
+        const int64_t strides[] = {c->it->strides[0][0], c->it->strides[1][0]};
+        add_into(NULL, row, strides, n0);
+    }
+    c->elements += n0 * n1;
+    c->calls++;
+}
+
+CASE(rows_are_handed_out_many_at_once)
+{
+    static const int64_t shapes[][3] = {{7, 500, 3}, {1, 1, 50000},
+                                        {2, 3, 20000}, {40000, 1, 2}, {1, 1, 1}};
+    for (int i = 0; i < 5; i++) {
+        const int64_t *big = shapes[i], small[] = {big[0], 1, big[2]};
+        rt_tensor *t[] = {counting(3, big), counting(3, small)};
+        rt__iter it;
+        rt__iter_init(&it, t, 2);
+        counted_rows c = {.it = &it};
+        CHECK_OK(rt__iter_run_rows(&it, add_rows_into, &c, "test", &err), err);
+        CHECK_INT(c.elements, t[0]->numel);
+        CHECK(c.calls <= 24);
+        int64_t wrong = 0;
+        for (int64_t k = 0; k < t[0]->numel; k++) {
+            int64_t from = k / (big[1] * big[2]) * big[2] + k % big[2];
+            wrong += ((float *)t[0]->data)[k] != (float)(k + from);
+        }
+        CHECK_INT(wrong, 0);
+        rt_release(t[0]);
+        rt_release(t[1]);
+    }
 }
 
 UNIT_MAIN

@@ -41,6 +41,7 @@ typedef struct job {
     rt__convert_fn convert[OPERANDS];   /* to or from the kernel's dtype */
     bool same[OPERANDS];                /* dtype is the kernel's already */
     int64_t size[OPERANDS];             /* of an element in the kernel */
+    int64_t own[OPERANDS];              /* in memory */
     int64_t stride[OPERANDS];           /* of the flat case */
     char *data[OPERANDS];
     bool past;                          /* the result goes past the caches */
@@ -192,6 +193,8 @@ static bool goes_past(const job *j, rt_tensor *const *t)
 
 /* --- two dimensions ---------------------------------------------------------- */
 
+#define SHORT_ROW 32        /* elements, where each row could run as it is */
+#define SHORT_BUFFERED 128 /* where it would go through buffers anyway */
 #define TILE_ROWS 32
 #define TILE_BYTES 512     /* of a row of a tile */
 #define TILE_RUN 8         /* tiles of a piece, along the rows */
@@ -204,20 +207,79 @@ typedef struct plane {
     int64_t across;            /* pieces along a row, in tiles */
 } plane;
 
-static void run_rows(void *ctx, int64_t begin, int64_t end)
+static void run_rows(void *ctx, char *const *data, int64_t n0, int64_t n1)
 {
     const plane *p = ctx;
     const int n = p->j->n;
     void *d[OPERANDS];
     for (int i = 0; i < n; i++) {
-        d[i] = p->it->data[i] + begin * p->it->strides[i][1];
+        d[i] = data[i];
     }
-    for (int64_t r = begin; r < end; r++) {
-        p->fn(d, p->it->shape[0], p->j->p);
+    for (int64_t r = 0; r < n1; r++) {
+        p->fn(d, n0, p->j->p);
         for (int i = 0; i < n; i++) {
             d[i] = (char *)d[i] + p->it->strides[i][1];
         }
     }
+}
+
+/* Operand i's rows from `in` on, one after the other, in `room` unless they
+ * lie so; what is the same in every row stays from one call to the next. */
+static void *take_rows(const plane *p, int i, char *room, char *in, bool first,
+                       int64_t n0, int64_t n1)
+{
+    const job *j = p->j;
+    const int64_t *s = p->it->strides[i];
+    const bool joined = s[1] == s[0] * n0;
+    if (joined && j->same[i] && s[0] == j->size[i]) {
+        return in;
+    }
+    if (s[1] == 0 && !first) {
+        return room;
+    }
+    if (joined) {
+        j->convert[i](room, j->size[i], in, s[0], n0 * n1);
+    } else if (j->same[i]) {
+        const int64_t to[] = {j->size[i], j->size[i] * n0};
+        rt__plane_copy_of((size_t)j->size[i])(room, to, in, s, n0, n1);
+    } else {
+        char own[BLOCK * 8] __attribute__((aligned(64)));
+        const int64_t to[] = {j->own[i], j->own[i] * n0};
+        rt__plane_copy_of((size_t)j->own[i])(own, to, in, s, n0, n1);
+        j->convert[i](room, j->size[i], own, j->own[i], n0 * n1);
+    }
+    return room;
+}
+
+/* Rows too short for a call each: many are laid together first. */
+static void run_short(void *ctx, char *const *data, int64_t n0, int64_t n1)
+{
+    char room[OPERANDS][BLOCK * 8] __attribute__((aligned(64)));
+    const plane *p = ctx;
+    const job *j = p->j;
+    const int64_t each = BLOCK / n0;
+    for (int64_t r = 0; r < n1; r += each) {
+        int64_t rows = n1 - r < each ? n1 - r : each;
+        void *d[OPERANDS];
+        for (int i = 1; i < j->n; i++) {
+            d[i] = take_rows(p, i, room[i], data[i] + r * p->it->strides[i][1],
+                             r == 0, n0, rows);
+        }
+        char *out = data[0] + r * p->it->strides[0][1];
+        d[0] = j->same[0] ? out : room[0];
+        j->fn(d, n0 * rows, j->p);
+        if (!j->same[0]) {
+            j->convert[0](out, j->own[0], room[0], j->size[0], n0 * rows);
+        }
+    }
+}
+
+/* Rows of the output that follow each other, but not the inputs'. */
+static bool are_short(const plane *p)
+{
+    const int64_t n0 = p->it->shape[0], *s = p->it->strides[0];
+    return n0 <= (p->fn ? SHORT_ROW : SHORT_BUFFERED) &&
+           s[0] == p->j->own[0] && s[1] == s[0] * n0;
 }
 
 /* Rows r.. and columns c.. of the output. */
@@ -280,36 +342,37 @@ static bool all_turnable(plane *p)
     return true;
 }
 
-/* False when this is no case of dense rows or transposed operands. */
-static bool run_plane(const job *j, const rt__iter *it, bool *stopped)
+static rt_status run_planes(const job *j, const rt__iter *it, const char *name,
+                            rt_error *err)
 {
-    plane p = {.j = j, .it = it, .fn = j->fn};
+    plane p = {.j = j, .it = it};
     int64_t inner[OPERANDS] = {0};
     for (int i = 0; i < j->n; i++) {
         inner[i] = it->strides[i][0];
     }
-    rt__elementwise_fn fn = direct_loop(j, inner);
-    if (fn && it->shape[0] <= GRAIN) {
-        p.fn = fn;
-        *stopped = !rt__parallel(it->shape[1], GRAIN / it->shape[0], run_rows,
-                                 &p);
-        return true;
+    p.fn = direct_loop(j, inner);
+    if (are_short(&p)) {
+        return rt__iter_run_rows(it, run_short, &p, name, err);
     }
-    if (!fn && all_turnable(&p)) {
+    if (p.fn) {
+        return rt__iter_run_rows(it, run_rows, &p, name, err);
+    }
+    if (it->ndim == 2 && all_turnable(&p)) {
+        p.fn = j->fn;
         int64_t width = TILE_BYTES / j->size[0] * TILE_RUN;
         p.across = (it->shape[0] + width - 1) / width;
         int64_t down = (it->shape[1] + TILE_ROWS - 1) / TILE_ROWS;
-        *stopped = !rt__parallel(down * p.across, 1, run_tiles, &p);
-        return true;
+        return rt__parallel(down * p.across, 1, run_tiles, &p)
+                   ? RT_OK
+                   : interrupted(name, err);
     }
-    return false;
+    return rt__iter_run(it, run_inner, (void *)j, name, err);
 }
 
 static rt_status run(const char *name, job *j, rt_tensor *const *t,
                      rt_error *err)
 {
     int64_t n = t[0]->numel;
-    bool stopped = false;
     if (n == 0) {
         return RT_OK;
     }
@@ -327,10 +390,8 @@ static rt_status run(const char *name, job *j, rt_tensor *const *t,
     for (int i = 1; i < j->n; i++) {
         it.data[i] = j->given[i] ? j->given[i] : it.data[i];
     }
-    if (it.ndim == 2 && run_plane(j, &it, &stopped)) {
-        return stopped ? interrupted(name, err) : RT_OK;
-    }
-    return rt__iter_run(&it, run_inner, j, name, err);
+    return it.ndim > 1 ? run_planes(j, &it, name, err)
+                       : rt__iter_run(&it, run_inner, j, name, err);
 }
 
 /* --- overlap ------------------------------------------------------------- */
@@ -420,6 +481,7 @@ static rt_status run_any(const char *name, rt__ew op, rt_dtype k,
                                                       : k;
         j.same[i] = own == want;
         j.size[i] = (int64_t)rt_dtype_size(want);
+        j.own[i] = (int64_t)rt_dtype_size(own);
         j.convert[i] = i ? convert->fn[own][want] : convert->fn[want][own];
         shared |= i && t[i]->storage == out->storage;
         if (i && !j.same[i] && t[i]->numel == 1 && out->numel > 1) {
@@ -560,6 +622,17 @@ static bool copy_tiles(const rt__iter *it, int size, bool *stopped)
     return true;
 }
 
+typedef struct plane_job {
+    const rt__iter *it;
+    rt__plane_copy_fn fn;
+} plane_job;
+
+static void copy_rows(void *ctx, char *const *data, int64_t n0, int64_t n1)
+{
+    const plane_job *j = ctx;
+    j->fn(data[0], j->it->strides[0], data[1], j->it->strides[1], n0, n1);
+}
+
 static void copy_inner(void *ctx, char *const *data, const int64_t *strides,
                        int64_t n)
 {
@@ -585,12 +658,17 @@ rt_status rt__copy(const char *name, rt_tensor *out, rt_tensor *in,
         return s;
     }
     rt__convert_fn fn = RT_ISA_TABLE(convert)->fn[from][to];
+    const size_t size = rt_dtype_size(to);
     rt_tensor *t[] = {out, in};
     rt__iter it;
     bool stopped;
     rt__iter_init(&it, t, 2);
-    if (from == to && copy_tiles(&it, (int)rt_dtype_size(to), &stopped)) {
+    if (from == to && copy_tiles(&it, (int)size, &stopped)) {
         return stopped ? interrupted(name, err) : RT_OK;
+    }
+    if (from == to && (it.ndim > 1 || it.strides[1][0] != (int64_t)size)) {
+        plane_job j = {&it, rt__plane_copy_of(size)};
+        return rt__iter_run_rows(&it, copy_rows, &j, name, err);
     }
     return rt__iter_run(&it, copy_inner, &fn, name, err);
 }

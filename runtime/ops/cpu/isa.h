@@ -87,6 +87,21 @@ typedef struct rt__convert_table {
 } rt__convert_table;
 RT_ISA_FAMILY(rt__convert_table, convert);
 
+/* Copies n1 rows of n0 elements; strides in bytes, along a row and from row to
+ * row, of any sign. What is written overlaps nothing that is read. */
+typedef void (*rt__plane_copy_fn)(char *out, const int64_t *out_strides,
+                                  const char *in, const int64_t *in_strides,
+                                  int64_t n0, int64_t n1);
+typedef struct rt__copy_table {
+    rt__plane_copy_fn plane[4];     /* elements of 1, 2, 4 and 8 bytes */
+} rt__copy_table;
+RT_ISA_FAMILY(rt__copy_table, copy);
+
+static inline rt__plane_copy_fn rt__plane_copy_of(size_t element)
+{
+    return RT_ISA_TABLE(copy)->plane[__builtin_ctzll(element)];
+}
+
 static inline void rt__stream_end(void)
 {
 #if defined(__x86_64__)

@@ -5,6 +5,7 @@ ops_kernels = \
 	%D%/backward_kernels.c %D%/backward.h \
 	%D%/columns_kernels.c %D%/columns.h \
 	%D%/convert_kernels.c \
+	%D%/copy_kernels.c \
 	%D%/elementwise_kernels.c \
 	%D%/dgemm_kernels.c %D%/dgemm_kernels.h \
 	%D%/gather_kernels.c \

@@ -5,6 +5,7 @@
 
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/elementwise.h"
+#include "runtime/ops/cpu/isa.h"
 #include "runtime/ops/cpu/rows.h"
 
 #include <string.h>
@@ -145,14 +146,6 @@ typedef struct filling {
     uint64_t pattern;
 } filling;
 
-#define FILL_LOOP(TYPE)                                                        \
-    do {                                                                       \
-        TYPE v = (TYPE)f->pattern, *p = (TYPE *)f->dst;                        \
-        for (int64_t i = begin; i < end; i++) {                                \
-            p[i] = v;                                                          \
-        }                                                                      \
-    } while (0)
-
 static void fill_range(void *ctx, int64_t begin, int64_t end)
 {
     filling *f = ctx;
@@ -161,19 +154,9 @@ static void fill_range(void *ctx, int64_t begin, int64_t end)
                (size_t)(end - begin) * f->size);
         return;
     }
-    switch (f->size) {
-    case 1:
-        FILL_LOOP(uint8_t);
-        break;
-    case 2:
-        FILL_LOOP(uint16_t);
-        break;
-    case 4:
-        FILL_LOOP(uint32_t);
-        break;
-    default:
-        FILL_LOOP(uint64_t);
-    }
+    const int64_t strides[] = {(int64_t)f->size, 0}, none[] = {0, 0};
+    rt__plane_copy_of(f->size)(f->dst + (size_t)begin * f->size, strides,
+                               (const char *)&f->pattern, none, end - begin, 1);
 }
 
 rt_status rt__fill_pattern(void *dst, int64_t n, size_t size,
