@@ -407,6 +407,139 @@ CASE(rows_by_index_are_the_same_for_any_number_of_threads)
     rt_release(i);
 }
 
+/* --- what a mask chooses ------------------------------------------------------ */
+
+/* -0.0 and its like are nothing, NaN and denormals are something. */
+CASE(nonzero_finds_the_same_for_every_dtype_and_number_of_threads)
+{
+    static const double some[] = {0, 1, -0.0, 0, 3, 2e-7, 0};
+    for (int d = 0; d < RT_DTYPE_COUNT; d++) {
+        rt_tensor *t = tensor((rt_dtype)d, SHAPE(60, 1, 41, 37), some, 7);
+        for (int threads = 1; threads <= 3; threads++) {
+            rt_set_num_threads(threads);
+            rt_tensor *y = CALL(nonzero, 1, T(t));
+            const int64_t *found = (const int64_t *)y->data;
+            int64_t n = 0;
+            for (int64_t i = 0; i < t->numel && n < y->shape[0]; i++) {
+                if (at(t, i) != 0) {
+                    const int64_t *p = found + 4 * n++;
+                    CHECK(p[1] == 0 &&
+                          p[0] * 41 * 37 + p[2] * 37 + p[3] == i);
+                    CHECK(p[2] < 41 && p[3] < 37);
+                }
+            }
+            CHECK_INT(n, y->shape[0]);
+            CHECK(n >= t->numel / 7);
+            rt_release(y);
+        }
+        rt_release(t);
+    }
+    rt_set_num_threads(0);
+}
+
+CASE(every_instruction_set_splits_places_and_counts_flags)
+{
+    static const int64_t sizes[] = {1, 2, 3, 1000, 1 << 20, (1LL << 40) + 1};
+    uint8_t m[300];
+    int64_t out[308], rest[300], p[300];
+    for (int i = 0; i < 300; i++) {
+        m[i] = (uint8_t)(i * i % 7 < 3 ? i % 256 : 0);
+    }
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        const rt__gather_table *t = rt__gather_tables[isa];
+        for (int n = 0; n <= 300; n += 13) {
+            int64_t kept = t->places(out, m, n, 1LL << 50), k = 0;
+            for (int i = 0; i < n; i++) {
+                CHECK(!m[i] || out[k++] == (1LL << 50) + i);
+            }
+            CHECK_INT(kept, k);
+            CHECK_INT(t->count(m, n), k);
+        }
+        for (int k = 0; k < 6; k++) {
+            for (int i = 0; i < 300; i++) {
+                p[i] = (1LL << 52) / 300 * i + (i & 1 ? sizes[k] - i / 2 : 0);
+                out[i] = p[i];
+            }
+            t->split(p, rest, 300, sizes[k]);
+            for (int i = 0; i < 300; i++) {
+                CHECK_INT(p[i], out[i] / sizes[k]);
+                CHECK_INT(rest[i], out[i] % sizes[k]);
+            }
+        }
+    }
+}
+
+static rt_tensor *written(rt_tensor *const *list, int n, rt_tensor *v,
+                          bool add)
+{
+    rt_tensor *t = noise(RT_FLOAT32, SHAPE(300, 200), 3);
+    rt_tensor *same = CALL(index_put_, 4, T(t), RT_V_TENSORS(list, n), T(v),
+                           RT_V_BOOL(add));
+    rt_release(same);
+    return t;
+}
+
+/* Rows, columns and pairs that come more than once: the last value stays, sums
+ * are taken in order. */
+CASE(what_is_written_by_index_is_the_same_for_any_number_of_threads)
+{
+    rt_tensor *i = counting(RT_INT64, SHAPE(40000));
+    rt_tensor *j = counting(RT_INT64, SHAPE(40000));
+    rt_tensor *one = tensor(RT_FLOAT32, NULL, 0, VALUES(7));
+    rt_tensor *each = noise(RT_FLOAT32, SHAPE(40000), 5);
+    rt_tensor *few = counting(RT_INT64, SHAPE(400));
+    rt_tensor *row = noise(RT_FLOAT32, SHAPE(400, 200), 6);
+    rt_tensor *column = noise(RT_FLOAT32, SHAPE(300, 400), 7);
+    for (int64_t k = 0; k < 40000; k++) {
+        put(i, k, (double)(k * 7919 % 600 - 300));
+        put(j, k, (double)(k * 31 % 200));
+        put(few, k % 400, (double)(k * 77 % 150));
+    }
+    struct {
+        rt_tensor *list[2], *v;
+        int n;
+    } way[] = {{{i, j}, one, 2}, {{i, j}, each, 2}, {{few, NULL}, one, 1},
+               {{few, NULL}, row, 1}, {{NULL, few}, one, 2},
+               {{NULL, few}, column, 2}};
+    for (int k = 0; k < 12; k++) {
+        rt_tensor *first = NULL;
+        for (int threads = 1; threads <= 3; threads++) {
+            rt_set_num_threads(threads);
+            rt_tensor *t = written(way[k / 2].list, way[k / 2].n, way[k / 2].v,
+                                   k % 2);
+            if (!first) {
+                first = t;
+                continue;
+            }
+            CHECK(memcmp(first->data, t->data, 60000 * sizeof(float)) == 0);
+            rt_release(t);
+        }
+        for (int64_t p = 0; k == 2 && p < 40000; p++) {
+            int64_t r = (p * 7919 % 600 + 300) % 300, c = p * 31 % 200;
+            int64_t last = p;   /* pairs come again after 600 */
+            last += (39999 - p) / 600 * 600;
+            CHECK_NEAR(at(first, r * 200 + c), at(each, last), 0);
+        }
+        rt_release(first);
+    }
+    rt_set_num_threads(0);
+    DROP(i, j, one, each, few, row, column);
+}
+
+CASE(a_mask_writes_one_value_along_any_dimensions)
+{
+    rt_tensor *t = counting(RT_INT64, SHAPE(2, 3, 2));
+    rt_tensor *m = tensor(RT_BOOL, SHAPE(3), VALUES(0, 1, 0));
+    rt_tensor *v = tensor(RT_INT64, NULL, 0, VALUES(-1)), *list[] = {NULL, m};
+    rt_tensor *wrong[] = {m};
+    rt_release(CALL(index_put_, 3, T(t), RT_V_TENSORS(list, 2), T(v)));
+    CHECK_TENSOR(t, RT_INT64, SHAPE(2, 3, 2),
+                 VALUES(0, 1, -1, -1, 4, 5, 6, 7, -1, -1, 10, 11));
+    REFUSES(RT_E_INDEX, "the shape of the mask [3] does not match", index_put_,
+            3, T(t), RT_V_TENSORS(wrong, 1), T(v));
+    DROP(t, m, v);
+}
+
 /* --- the gradient of embedding ---------------------------------------------- */
 
 static double added(const rt_tensor *g, const int64_t *v, int64_t row,

@@ -236,4 +236,44 @@ CASE(searchsorted_finds_both_sides)
     DROP(s, v, rows, a, b, c);
 }
 
+/* One more or less than a power of two, nothing, NaN on either side, integers
+ * that no double holds, and pieces of several threads. */
+CASE(searchsorted_counts_what_comes_before)
+{
+    static const int64_t lengths[] = {0, 1, 2, 3, 7, 8, 9, 1000};
+    rt_tensor *v = noise(RT_FLOAT32, SHAPE(5000), 4);
+    put(v, 7, NAN);
+    put(v, 12, INFINITY);
+    for (int k = 0; k < 32; k++) {
+        int64_t n = lengths[k / 4];
+        rt_tensor *s = counting(RT_FLOAT64, SHAPE(n));
+        rt_set_num_threads(1 + k % 3);
+        for (int64_t i = 0; i < n; i++) {
+            put(s, i, i < n - k % 2 || n < 3 ? (double)(i / 2) / 300 - 1 : NAN);
+        }
+        rt_tensor *y = CALL(searchsorted, 3, T(s), T(v), RT_V_BOOL(k / 2 % 2));
+        for (int64_t i = 0; i < 5000; i++) {
+            double x = at(v, i);
+            int64_t before = 0;
+            for (int64_t j = 0; j < n; j++) {
+                double a = at(s, j);
+                before += a < x || (a == a && (x != x || (k & 2 && a == x)));
+            }
+            CHECK_INT(((int64_t *)y->data)[i], before);
+        }
+        DROP(s, y);
+    }
+    rt_set_num_threads(0);
+    rt_tensor *a = counting(RT_INT64, SHAPE(3)), *b = counting(RT_INT64,
+                                                               SHAPE(2));
+    for (int i = 0; i < 3; i++) {
+        ((int64_t *)a->data)[i] = (1LL << 60) + i;
+    }
+    ((int64_t *)b->data)[0] = (1LL << 60) + 1;
+    ((int64_t *)b->data)[1] = (1LL << 60) + 2;
+    rt_tensor *y = CALL(searchsorted, 2, T(a), T(b));
+    CHECK_TENSOR(y, RT_INT64, SHAPE(2), VALUES(1, 2));
+    DROP(v, a, b, y);
+}
+
 UNIT_MAIN

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Kernels that only gradients call.
  */
-#include "runtime/ops/op.h"
+#include "runtime/ops/cpu/move.h"
 
 #include <string.h>
 
@@ -129,8 +129,61 @@ static line_fn adder(rt_dtype d)
     }
 }
 
-/* Zeros as long as both geometries need, with the gradient's elements added
- * where `from` has them. */
+/* Whether no two elements of g share a place: each step is longer than all that
+ * the smaller ones reach. */
+static bool is_apart(const geometry *g)
+{
+    int order[RT_MAX_DIMS];
+    int64_t reach = 0;
+    for (int i = 0; i < g->ndim; i++) {
+        int at = i;
+        for (; at > 0 && g->strides[order[at - 1]] > g->strides[i]; at--) {
+            order[at] = order[at - 1];
+        }
+        order[at] = i;
+    }
+    for (int i = 0; i < g->ndim; i++) {
+        int64_t n = g->shape[order[i]], step = g->strides[order[i]];
+        if (n > 1 && step <= reach) {
+            return false;
+        }
+        reach += n > 1 ? (n - 1) * step : 0;
+    }
+    return true;
+}
+
+/* The gradient's elements in memory of zeros: copied, by threads together,
+ * where each has a place of its own, added one after the other elsewhere. */
+static rt_status place(const rt__call *c, rt_tensor *flat, const geometry *from,
+                       const geometry *source, line_fn add)
+{
+    rt_tensor *grad = rt__arg(c, 0), *view = NULL;
+    int64_t size = (int64_t)rt_dtype_size((rt_dtype)grad->dtype), zero = 0;
+    bool apart = is_apart(from);
+    rt_status s = RT_OK;
+    if (flat->numel && !(apart && grad->numel == flat->numel)) {
+        s = rt__fill_pattern(flat->data, flat->numel, (size_t)size, &zero,
+                             c->name, c->err);
+    }
+    if (s != RT_OK || !grad->numel) {
+        return s;
+    }
+    if (!apart) {
+        each_line(from, flat->data + from->offset * size, source, grad->data,
+                  size, add);
+        return RT_OK;
+    }
+    s = rt__tensor_over(&view, flat->storage, (rt_dtype)grad->dtype, from->ndim,
+                        from->shape, from->strides, from->offset, c->err);
+    if (s == RT_OK) {
+        s = rt__move(view, grad, c->name, c->err);
+    }
+    rt_release(view);
+    return s;
+}
+
+/* Zeros as long as both geometries need, with the gradient's elements where
+ * `from` has them. */
 static rt_status scatter(const rt__call *c, rt_tensor **out,
                          const geometry *to, const geometry *from)
 {
@@ -154,16 +207,13 @@ static rt_status scatter(const rt__call *c, rt_tensor **out,
     if (s != RT_OK) {
         return s;
     }
-    int64_t size = (int64_t)rt_dtype_size((rt_dtype)grad->dtype);
-    if (extent) {
-        memset(flat->data, 0, (size_t)(extent * size));
+    s = place(c, flat, from, &source, add);
+    if (s == RT_OK) {
+        *out = flat;
+    } else {
+        rt_release(flat);
     }
-    if (grad->numel) {
-        each_line(from, flat->data + from->offset * size, &source, grad->data,
-                  size, add);
-    }
-    *out = flat;
-    return RT_OK;
+    return s;
 }
 
 static bool is_plain(const geometry *g, int64_t extent)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Indexing along one dimension: gather, scatter, index_select, index_add,
- * embedding; nonzero; and the composites masked_select and take.
+ * embedding; and the composites masked_select and take.
  */
 #include "runtime/ops/cpu/gather.h"
 
@@ -569,104 +569,6 @@ RT_KERNEL(index_add_)
     rt_release(index);
     rt_release(src);
     rt_release(work);
-    return s;
-}
-
-/* --- nonzero -------------------------------------------------------------- */
-
-/* A bool for each element of a dense tensor. */
-static bool is_set(const rt_tensor *t, int64_t i)
-{
-    const char *p = t->data + i * (int64_t)rt_dtype_size(t->dtype);
-    switch (rt_dtype_size(t->dtype)) {
-    case 1:
-        return *(const uint8_t *)p != 0;
-    case 4:
-        return t->dtype == RT_FLOAT32 ? *(const float *)p != 0
-                                      : *(const int32_t *)p != 0;
-    case 8:
-        return t->dtype == RT_FLOAT64 ? *(const double *)p != 0
-                                      : *(const int64_t *)p != 0;
-    default:
-        return (*(const uint16_t *)p & 0x7fff) != 0;
-    }
-}
-
-static void write_positions(int64_t *out, const rt_tensor *t)
-{
-    int64_t at[RT_MAX_DIMS] = {0};
-    for (int64_t i = 0; i < t->numel; i++) {
-        if (is_set(t, i)) {
-            memcpy(out, at, (size_t)t->ndim * sizeof *out);
-            out += t->ndim;
-        }
-        for (int d = t->ndim - 1; d >= 0 && ++at[d] == t->shape[d]; d--) {
-            at[d] = 0;
-        }
-        if (rt__stops_at(i)) {
-            return;
-        }
-    }
-}
-
-static rt_status nonzero(rt_tensor **out, rt__call *c, rt_tensor *self)
-{
-    rt_tensor *dense = NULL;
-    int64_t n = 0;
-    rt_status s = rt__dense(&dense, self, c->name, c->err);
-    if (s != RT_OK) {
-        return s;
-    }
-    for (int64_t i = 0; i < dense->numel; i++) {
-        n += is_set(dense, i);
-        if (rt__stops_at(i)) {
-            rt_release(dense);
-            return rt__interrupted(c->name, c->err);
-        }
-    }
-    int64_t shape[2] = {n, self->ndim};
-    s = rt_tensor_new(out, RT_INT64, 2, shape, c->err);
-    if (s == RT_OK) {
-        write_positions((int64_t *)(*out)->data, dense);
-    }
-    rt_release(dense);
-    return s;
-}
-
-RT_KERNEL(nonzero)
-{
-    rt_tensor *out = NULL;
-    rt_status s = nonzero(&out, c, rt__arg(c, 0));
-    return s == RT_OK ? rt__result_steal(c, 0, out) : s;
-}
-
-/* The columns of nonzero, each a vector of its own. */
-RT_KERNEL(where_indices)
-{
-    rt_tensor *cond = rt__arg(c, 0), *all = NULL, *flat = NULL;
-    rt_tensor *list[RT_MAX_DIMS] = {NULL};
-    int64_t one = 1;
-    int n = cond->ndim > 0 ? cond->ndim : 1;
-    rt_status s = cond->ndim > 0
-                      ? (flat = rt_retain(cond), RT_OK)
-                      : rt__broadcast_view(&flat, cond, 1, &one, c->err);
-    if (s == RT_OK) {
-        s = nonzero(&all, c, flat);
-    }
-    for (int d = 0; s == RT_OK && d < n; d++) {
-        s = rt_tensor_new(&list[d], RT_INT64, 1, &all->shape[0], c->err);
-        for (int64_t i = 0; s == RT_OK && i < all->shape[0]; i++) {
-            ((int64_t *)list[d]->data)[i] = ((int64_t *)all->data)[i * n + d];
-        }
-    }
-    rt_release(flat);
-    rt_release(all);
-    if (s == RT_OK) {
-        return rt__result_list(c, list, n);
-    }
-    for (int d = 0; d < n; d++) {
-        rt_release(list[d]);
-    }
     return s;
 }
 

@@ -1,31 +1,18 @@
 /* SPDX-License-Identifier: MIT
- *
- * Advanced indexing: index, index_put_. A plan turns the index tensors into
- * element offsets once, checked, before anything is written:
- *
- *   self dims    [before...] [indexed...] [after...]
- *   offsets       before[nb]   index[n]     after[na]
- *
- * The result is [before][n][after] when the indexed dimensions are neighbours,
- * else [n][before + after] (NumPy's rule). A bool mask stands for as many
- * dimensions as it has.
+ * Advanced indexing: plans (index.h), and the op that reads by one.
  */
+#include "runtime/ops/cpu/index.h"
+
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/gather.h"
 #include "runtime/ops/cpu/move.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
-typedef struct plan {
-    int64_t nb, n, na;
-    int64_t *before, *index, *after;   /* element offsets; after: NULL when it
-                                          is one dense piece */
-    int ndim;                          /* of the result */
-    int64_t shape[2 * RT_MAX_DIMS];
-    size_t size;                       /* bytes of an element */
-} plan;
+#define GRAIN 16384
 
-static void plan_dispose(plan *p)
+void rt__index_plan_dispose(rt__index_plan *p)
 {
     rt_free(p->before);
     rt_free(p->index);
@@ -44,7 +31,8 @@ typedef struct entry {
     int first, ndims;          /* dimensions of self that it indexes */
     int ndim;                  /* its own shape, after masks became vectors */
     int64_t shape[RT_MAX_DIMS];
-    int64_t *offsets;          /* one per position of its shape */
+    rt_tensor *dense;          /* index tensors: the indices, all in range */
+    int64_t *places;           /* masks: element offsets */
     int64_t count;
 } entry;
 
@@ -82,45 +70,18 @@ static bool evenly_spaced(const rt_tensor *t, int first, int ndim)
     return true;
 }
 
-/* Without a branch: every offset is written, and kept where the mask holds.
- * There is room for one more than are kept. */
-static void even_offsets(int64_t *offsets, const uint8_t *m, int64_t n,
-                         int64_t stride)
+/* The same where the steps are not equal. */
+static void odd_offsets(int64_t *offsets, const rt_tensor *self, int first,
+                        const rt_tensor *mask)
 {
-    int64_t kept = 0;
-    for (int64_t i = 0; i < n; i++) {
-        offsets[kept] = i * stride;
-        kept += m[i] != 0;
-    }
-}
-
-/* Offsets of the true elements of a dense mask. */
-static rt_status mask_offsets(rt__call *c, entry *e, const rt_tensor *mask)
-{
-    rt_tensor *self = rt__arg(c, 0);
     const uint8_t *m = (const uint8_t *)mask->data;
     int64_t n = 0, at[RT_MAX_DIMS] = {0}, offset = 0;
-    for (int64_t i = 0; i < mask->numel; i++) {
-        n += m[i] != 0;
-    }
-    e->offsets = rt_alloc((size_t)(n + 1) * sizeof *e->offsets);
-    if (!e->offsets) {
-        return no_memory(c, n);
-    }
-    e->ndim = 1;
-    e->shape[0] = e->count = n;
-    if (evenly_spaced(self, e->first, mask->ndim)) {
-        even_offsets(e->offsets, m, mask->numel,
-                     self->strides[e->first + mask->ndim - 1]);
-        return RT_OK;
-    }
-    n = 0;
-    for (int64_t i = 0; i < mask->numel; i++) {
+    for (int64_t i = 0; i < mask->numel && !rt__stops_at(i); i++) {
         if (m[i]) {
-            e->offsets[n++] = offset;
+            offsets[n++] = offset;
         }
         for (int d = mask->ndim - 1; d >= 0; d--) {
-            int64_t stride = self->strides[e->first + d];
+            int64_t stride = self->strides[first + d];
             offset += stride;
             if (++at[d] < mask->shape[d]) {
                 break;
@@ -129,22 +90,57 @@ static rt_status mask_offsets(rt__call *c, entry *e, const rt_tensor *mask)
             at[d] = 0;
         }
     }
+}
+
+/* Offsets of the true elements of a dense mask. */
+static rt_status mask_offsets(rt__call *c, entry *e, const rt_tensor *mask)
+{
+    rt_tensor *self = rt__arg(c, 0);
+    rt__chosen k;
+    rt_status s = rt__choose(&k, mask, c->name, c->err);
+    if (s != RT_OK) {
+        return s;
+    }
+    e->ndim = 1;
+    e->shape[0] = e->count = k.n;
+    e->places = rt_alloc((size_t)(k.n + 1) * sizeof *e->places);
+    if (!e->places) {
+        s = no_memory(c, k.n);
+    } else if (evenly_spaced(self, e->first, mask->ndim)) {
+        s = rt__chosen_places(&k, e->places,
+                              self->strides[e->first + mask->ndim - 1],
+                              c->name, c->err);
+    } else {
+        odd_offsets(e->places, self, e->first, mask);
+        s = rt_interrupted() ? rt__interrupted(c->name, c->err) : RT_OK;
+    }
+    rt__chosen_dispose(&k);
+    return s;
+}
+
+rt_status rt__index_check_mask(rt__call *c, const rt_tensor *t, int first)
+{
+    rt_tensor *self = rt__arg(c, 0);
+    if (first + t->ndim > self->ndim) {
+        return mask_misfit(c, t, first);
+    }
+    for (int d = 0; d < t->ndim; d++) {
+        if (t->shape[d] != self->shape[first + d]) {
+            return mask_misfit(c, t, first);
+        }
+    }
     return RT_OK;
 }
 
 static rt_status read_mask(rt__call *c, entry *e, rt_tensor *t)
 {
-    rt_tensor *self = rt__arg(c, 0), *dense = NULL;
+    rt_tensor *dense = NULL;
+    rt_status s = rt__index_check_mask(c, t, e->first);
     e->ndims = t->ndim;
-    if (e->first + t->ndim > self->ndim) {
-        return mask_misfit(c, t, e->first);
+    if (s != RT_OK) {
+        return s;
     }
-    for (int d = 0; d < t->ndim; d++) {
-        if (t->shape[d] != self->shape[e->first + d]) {
-            return mask_misfit(c, t, e->first);
-        }
-    }
-    rt_status s = rt__dense(&dense, t, c->name, c->err);
+    s = rt__dense(&dense, t, c->name, c->err);
     if (s == RT_OK) {
         s = mask_offsets(c, e, dense);
     }
@@ -163,31 +159,43 @@ static rt_status out_of_bounds(rt__call *c, int64_t v, int dim, int64_t size)
     return RT_E_INDEX;
 }
 
+typedef struct checking {
+    const int64_t *v;
+    int64_t size;
+    atomic_bool bad;
+} checking;
+
+static void check_range(void *ctx, int64_t begin, int64_t end)
+{
+    checking *k = ctx;
+    if (!RT_ISA_TABLE(gather)->within(k->v + begin, end - begin, -k->size,
+                                      k->size)) {
+        atomic_store_explicit(&k->bad, true, memory_order_relaxed);
+    }
+}
+
 static rt_status read_indices(rt__call *c, entry *e, rt_tensor *t)
 {
-    rt_tensor *self = rt__arg(c, 0), *dense = NULL;
-    e->ndims = 1;
-    rt_status s = rt__index_dense(&dense, t, "an index tensor", c->name,
+    checking k = {.size = rt__arg(c, 0)->shape[e->first]};
+    rt_status s = rt__index_dense(&e->dense, t, "an index tensor", c->name,
                                   c->err);
+    e->ndims = 1;
+    e->ndim = t->ndim;
+    e->count = t->numel;
+    memcpy(e->shape, t->shape, (size_t)t->ndim * sizeof *e->shape);
     if (s != RT_OK) {
         return s;
     }
-    int64_t size = self->shape[e->first], stride = self->strides[e->first];
-    const int64_t *v = (const int64_t *)dense->data;
-    e->ndim = t->ndim;
-    memcpy(e->shape, t->shape, (size_t)t->ndim * sizeof *e->shape);
-    e->count = t->numel;
-    e->offsets = rt_alloc((size_t)(t->numel + 1) * sizeof *e->offsets);
-    s = e->offsets ? RT_OK : no_memory(c, t->numel);
-    for (int64_t i = 0; s == RT_OK && i < t->numel; i++) {
-        int64_t at = v[i] < 0 ? v[i] + size : v[i];
-        if (at < 0 || at >= size) {
-            s = out_of_bounds(c, v[i], e->first, size);
-        }
-        e->offsets[i] = s == RT_OK ? at * stride : 0;
+    k.v = (const int64_t *)e->dense->data;
+    if (!rt__parallel(e->count, GRAIN, check_range, &k)) {
+        return rt__interrupted(c->name, c->err);
     }
-    rt_release(dense);
-    return s;
+    for (int64_t i = 0; k.bad && i < e->count; i++) {
+        if (k.v[i] < -k.size || k.v[i] >= k.size) {
+            return out_of_bounds(c, k.v[i], e->first, k.size);
+        }
+    }
+    return RT_OK;
 }
 
 static rt_status too_many(rt__call *c)
@@ -278,25 +286,55 @@ static rt_status broadcast_entries(rt__call *c, const entry *e, int n,
     return RT_OK;
 }
 
-/* out[i] += the entry's offset at position i of the broadcast shape. */
-static void add_entry(int64_t *out, int64_t n, const entry *e, int ndim,
-                      const int64_t *shape)
+/* Offsets of an entry as they come: (v + size where v < 0) * stride. */
+typedef struct summing {
+    int64_t *out;
+    const int64_t *v;
+    int64_t size, stride;
+    bool first;              /* of the entries: nothing is there to add to */
+} summing;
+
+static summing open_entry(const rt_tensor *self, const entry *e)
 {
-    int64_t steps[RT_MAX_DIMS], at[RT_MAX_DIMS] = {0}, pos = 0, step = 1;
-    if (e->count == n) {
-        for (int64_t i = 0; i < n; i++) {
-            out[i] += e->offsets[i];
+    return e->places
+               ? (summing){.v = e->places, .size = 0, .stride = 1}
+               : (summing){.v = (const int64_t *)e->dense->data,
+                           .size = self->shape[e->first],
+                           .stride = self->strides[e->first]};
+}
+
+static inline int64_t offset_at(const summing *s, int64_t i)
+{
+    return (s->v[i] + (s->v[i] >> 63 & s->size)) * s->stride;
+}
+
+static void sum_range(void *ctx, int64_t begin, int64_t end)
+{
+    const summing s = *(const summing *)ctx;
+    if (s.first) {
+        for (int64_t i = begin; i < end; i++) {
+            s.out[i] = offset_at(&s, i);
         }
         return;
     }
+    for (int64_t i = begin; i < end; i++) {
+        s.out[i] += offset_at(&s, i);
+    }
+}
+
+/* An entry that repeats itself over the broadcast shape. */
+static void sum_broadcast(const summing *s, int64_t n, const entry *e, int ndim,
+                          const int64_t *shape)
+{
+    int64_t steps[RT_MAX_DIMS], at[RT_MAX_DIMS] = {0}, pos = 0, step = 1;
     for (int d = ndim - 1; d >= 0; d--) {
         int k = d - (ndim - e->ndim);
         int64_t size = k >= 0 ? e->shape[k] : 1;
         steps[d] = size == 1 ? 0 : step;
         step *= size;
     }
-    for (int64_t i = 0; i < n; i++) {
-        out[i] += e->offsets[pos];
+    for (int64_t i = 0; i < n && !rt__stops_at(i); i++) {
+        s->out[i] = (s->first ? 0 : s->out[i]) + offset_at(s, pos);
         for (int d = ndim - 1; d >= 0; d--) {
             pos += steps[d];
             if (++at[d] < shape[d]) {
@@ -306,6 +344,35 @@ static void add_entry(int64_t *out, int64_t n, const entry *e, int ndim,
             at[d] = 0;
         }
     }
+}
+
+/* p->index: the entries' offsets, added up. */
+static rt_status sum_entries(rt__call *c, rt__index_plan *p, entry *e, int n,
+                             int ndim, const int64_t *shape)
+{
+    if (n == 1 && e->places) {
+        p->index = e->places;
+        e->places = NULL;
+        return RT_OK;
+    }
+    p->index = rt_alloc((size_t)(p->n + 1) * sizeof *p->index);
+    if (!p->index) {
+        return no_memory(c, p->n);
+    }
+    for (int i = 0; i < n; i++) {
+        summing s = open_entry(rt__arg(c, 0), &e[i]);
+        s.out = p->index;
+        s.first = i == 0;
+        if (e[i].count != p->n) {
+            sum_broadcast(&s, p->n, &e[i], ndim, shape);
+        } else {
+            rt__parallel(p->n, GRAIN, sum_range, &s);
+        }
+        if (rt_interrupted()) {
+            return rt__interrupted(c->name, c->err);
+        }
+    }
+    return RT_OK;
 }
 
 /* --- offsets of plain dimensions ------------------------------------------ */
@@ -370,7 +437,7 @@ static void sort_dims(const rt_tensor *self, const entry *e, int n, int *before,
     }
 }
 
-static rt_status fill_plan(rt__call *c, plan *p, const entry *e, int n)
+static rt_status fill_plan(rt__call *c, rt__index_plan *p, entry *e, int n)
 {
     rt_tensor *self = rt__arg(c, 0);
     int before[RT_MAX_DIMS], after[RT_MAX_DIMS], nbefore, nafter, ndim;
@@ -391,22 +458,17 @@ static rt_status fill_plan(rt__call *c, plan *p, const entry *e, int n)
         p->na *= p->shape[p->ndim++] = self->shape[after[k]];
     }
     p->before = plain_offsets(self, before, nbefore, p->nb);
-    p->index = rt_alloc((size_t)(p->n + 1) * sizeof *p->index);
     if (!is_dense_run(self, after, nafter)) {
         p->after = plain_offsets(self, after, nafter, p->na);
         s = p->after ? RT_OK : RT_E_MEMORY;
     }
-    if (s != RT_OK || !p->before || !p->index) {
+    if (s != RT_OK || !p->before) {
         return no_memory(c, p->n);
     }
-    memset(p->index, 0, (size_t)p->n * sizeof *p->index);
-    for (int i = 0; i < n; i++) {
-        add_entry(p->index, p->n, &e[i], ndim, shape);
-    }
-    return RT_OK;
+    return sum_entries(c, p, e, n, ndim, shape);
 }
 
-static rt_status make_plan(rt__call *c, plan *p)
+rt_status rt__index_plan_make(rt__call *c, rt__index_plan *p)
 {
     entry *entries = NULL;
     int n = 0;
@@ -421,7 +483,8 @@ static rt_status make_plan(rt__call *c, plan *p)
                     "most %d are possible", c->name, p->ndim, RT_MAX_DIMS);
     }
     for (int i = 0; entries && i < n; i++) {
-        rt_free(entries[i].offsets);
+        rt_release(entries[i].dense);
+        rt_free(entries[i].places);
     }
     rt_free(entries);
     return s;
@@ -430,12 +493,8 @@ static rt_status make_plan(rt__call *c, plan *p)
 /* --- index ---------------------------------------------------------------- */
 
 typedef struct job {
-    const plan *p;
-    char *self;
-    char *other;     /* the result, or the values */
-    int64_t step;    /* of values: 1, or 0 for a single one */
-    rt_dtype dtype;
-    bool accumulate;
+    const rt__index_plan *p;
+    char *self, *out;
 } job;
 
 #define GATHER(TYPE)                                                           \
@@ -449,16 +508,10 @@ typedef struct job {
 
 static void get_piece(const job *j, int64_t from, char *to)
 {
-    const plan *p = j->p;
+    const rt__index_plan *p = j->p;
     if (!p->after) {
-        const char *src = j->self + from * (int64_t)p->size;
-        if (p->na == 1 && p->size == 4) {
-            memcpy(to, src, 4);
-        } else if (p->na == 1 && p->size == 8) {
-            memcpy(to, src, 8);
-        } else {
-            memcpy(to, src, (size_t)p->na * p->size);
-        }
+        memcpy(to, j->self + from * (int64_t)p->size,
+               (size_t)p->na * p->size);
         return;
     }
     switch (p->size) {
@@ -476,15 +529,39 @@ static void get_piece(const job *j, int64_t from, char *to)
     }
 }
 
+/* [begin, end) of the n indices of one block. */
+static void get_some(const void *ctx, int64_t block, int64_t begin,
+                     int64_t end)
+{
+    const job *j = ctx;
+    const rt__index_plan *p = j->p;
+    int64_t piece = p->na * (int64_t)p->size, before = p->before[block];
+    char *to = j->out + (block * p->n + begin) * piece;
+    if (p->na == 1) {
+        RT_ISA_TABLE(gather)->pick[__builtin_ctzl(p->size)](
+            to, j->self + before * piece, p->index + begin, end - begin);
+        return;
+    }
+    for (int64_t i = begin; i < end; i++, to += piece) {
+        get_piece(j, before + p->index[i], to);
+    }
+}
+
+void rt__index_each_block(const rt__index_plan *p, const void *ctx,
+                          int64_t begin, int64_t end, rt__index_some_fn some)
+{
+    while (begin < end) {
+        int64_t block = begin / p->n, first = begin % p->n;
+        int64_t many = p->n - first < end - begin ? p->n - first : end - begin;
+        some(ctx, block, first, first + many);
+        begin += many;
+    }
+}
+
 static void get_range(void *ctx, int64_t begin, int64_t end)
 {
     const job *j = ctx;
-    const plan *p = j->p;
-    int64_t piece = p->na * (int64_t)p->size;
-    for (int64_t i = begin; i < end; i++) {
-        int64_t from = p->before[i / p->n] + p->index[i % p->n];
-        get_piece(j, from, j->other + i * piece);
-    }
+    rt__index_each_block(j->p, j, begin, end, get_some);
 }
 
 /* Which dimension of a dense self the only index tensor (no mask) stands for;
@@ -542,162 +619,21 @@ static rt_status index_rows(rt__call *c, int dim)
 RT_KERNEL(index)
 {
     rt_tensor *self = rt__arg(c, 0);
-    plan p;
+    rt__index_plan p;
     int dim = only_index(c);
     if (dim >= 0) {
         return index_rows(c, dim);
     }
-    rt_status s = make_plan(c, &p);
+    rt_status s = rt__index_plan_make(c, &p);
     if (s == RT_OK) {
         s = rt__result_new(c, 0, self->dtype, p.ndim, p.shape);
     }
     if (s == RT_OK && c->r[0].t->numel > 0) {
-        job j = {.p = &p, .self = self->data, .other = c->r[0].t->data};
-        if (!rt__parallel(p.nb * p.n, 16384 / p.na + 1, get_range, &j)) {
+        job j = {.p = &p, .self = self->data, .out = c->r[0].t->data};
+        if (!rt__parallel(p.nb * p.n, GRAIN / p.na + 1, get_range, &j)) {
             s = rt__interrupted(c->name, c->err);
         }
     }
-    plan_dispose(&p);
+    rt__index_plan_dispose(&p);
     return s;
-}
-
-/* --- index_put_ ----------------------------------------------------------- */
-
-static void put_one(const job *j, int64_t to, const char *src)
-{
-    char *dst = j->self + to * (int64_t)j->p->size;
-    if (j->accumulate) {
-        rt__add_row(j->dtype, dst, src, 1);
-    } else {
-        memcpy(dst, src, j->p->size);
-    }
-}
-
-static void put_piece(const job *j, int64_t to, const char *src)
-{
-    const plan *p = j->p;
-    if (p->after || j->step == 0) {
-        for (int64_t k = 0; k < p->na; k++) {
-            put_one(j, to + (p->after ? p->after[k] : k),
-                    src + k * j->step * (int64_t)p->size);
-        }
-    } else if (j->accumulate) {
-        rt__add_row(j->dtype, j->self + to * (int64_t)p->size, src, p->na);
-    } else {
-        memcpy(j->self + to * (int64_t)p->size, src, (size_t)p->na * p->size);
-    }
-}
-
-/* Duplicate indices may meet in one place: the order is kept by one thread, so
- * that the last value wins and sums are always taken in the same order. */
-static rt_status put_all(rt__call *c, const job *j)
-{
-    const plan *p = j->p;
-    int64_t piece = p->na * (int64_t)p->size * j->step;
-    for (int64_t i = 0; i < p->nb * p->n; i++) {
-        if (i % 4096 == 4095 && rt_interrupted()) {
-            rt__interrupted(c->name, c->err);
-            rt_error_help(c->err, "the tensor is partly written");
-            return RT_E_INTERRUPT;
-        }
-        put_piece(j, p->before[i / p->n] + p->index[i % p->n],
-                  j->other + i * piece);
-    }
-    return RT_OK;
-}
-
-/* values as dense memory in the plan's shape, or its one element as it is. */
-static rt_status read_values(rt__call *c, const plan *p, rt_tensor **out)
-{
-    rt_tensor *self = rt__arg(c, 0), *values = rt__arg(c, 2), *wide = NULL;
-    int skip = 0;
-    char a[96], b[96];
-    while (values->ndim - skip > p->ndim && values->shape[skip] == 1) {
-        skip++;
-    }
-    bool fits = values->ndim - skip <= p->ndim;
-    for (int d = skip; fits && d < values->ndim; d++) {
-        int64_t want = p->shape[p->ndim - values->ndim + d];
-        fits = values->shape[d] == want || values->shape[d] == 1;
-    }
-    if (!fits) {
-        rt__shape_format(a, sizeof a, values->ndim, values->shape);
-        rt__shape_format(b, sizeof b, p->ndim, p->shape);
-        return rt_fail(c->err, RT_E_SHAPE,
-                       "%s: shape mismatch: values of shape %s cannot be "
-                       "broadcast to the indexed shape %s", c->name, a, b);
-    }
-    if (values->numel == 1) {
-        return rt__dense_as(out, values, self->dtype, c->name, c->err);
-    }
-    rt_status s = rt__tensor_over(&wide, values->storage, values->dtype,
-                                  values->ndim - skip, values->shape + skip,
-                                  values->strides + skip, values->offset,
-                                  c->err);
-    if (s == RT_OK) {
-        rt_tensor *view = wide;
-        s = rt__broadcast_view(&wide, view, p->ndim, p->shape, c->err);
-        rt_release(view);
-    }
-    if (s != RT_OK) {
-        return s;
-    }
-    s = rt__dense_as(out, wide, self->dtype, c->name, c->err);
-    rt_release(wide);
-    if (s == RT_OK && rt_tensor_shares_storage(*out, self)) {
-        rt_tensor *copy = NULL;
-        s = rt_tensor_from_data(&copy, self->dtype, p->ndim, p->shape,
-                                (*out)->data, c->err);
-        rt_release(*out);
-        *out = copy;
-    }
-    return s;
-}
-
-RT_INFER(inplace_index_put)
-{
-    rt_tensor *self = rt__arg(c, 0), *values = rt__arg(c, 2);
-    if (rt_dtype_is_floating(values->dtype) &&
-        !rt_dtype_is_floating(self->dtype) && !(values->flags & RT_F_WRAPPED)) {
-        rt_fail(c->err, RT_E_DTYPE,
-                "%s: %s values cannot be written into a %s tensor", c->name,
-                rt_dtype_name(values->dtype), rt_dtype_name(self->dtype));
-        rt_error_help(c->err, "convert one of them with .to(...)");
-        return RT_E_DTYPE;
-    }
-    rt_status s = rt__check_writable(self, c->name, c->err);
-    return s == RT_OK ? rt__result_steal(c, 0, rt_retain(self)) : s;
-}
-
-RT_KERNEL(index_put_)
-{
-    rt_tensor *self = rt__arg(c, 0), *values = NULL;
-    plan p;
-    rt_status s = make_plan(c, &p);
-    if (s == RT_OK) {
-        s = read_values(c, &p, &values);
-    }
-    if (s == RT_OK && p.nb * p.n * p.na > 0) {
-        job j = {&p, self->data, values->data, values->numel != 1, self->dtype,
-                 c->a[3].i != 0};
-        s = put_all(c, &j);
-    }
-    rt_release(values);
-    plan_dispose(&p);
-    return s;
-}
-
-RT_KERNEL(index_put)
-{
-    rt_tensor *copy = NULL;
-    rt_status s = rt__op1(RT_OP_clone, &copy, c->err, 1, c->a[0]);
-    if (s == RT_OK) {
-        s = rt__op0(RT_OP_index_put_, c->err, 4, RT_V_TENSOR(copy), c->a[1],
-                    c->a[2], c->a[3]);
-    }
-    if (s != RT_OK) {
-        rt_release(copy);
-        return s;
-    }
-    return rt__result_steal(c, 0, copy);
 }

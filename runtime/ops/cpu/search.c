@@ -3,9 +3,11 @@
  */
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/move.h"
+#include "runtime/ops/cpu/isa.h"
 #include "runtime/ops/cpu/reduce.h"
 #include "runtime/ops/cpu/sort.h"
 
+#include <math.h>
 #include <string.h>
 
 /* --- unique --------------------------------------------------------------- */
@@ -303,20 +305,88 @@ RT_KERNEL(bincount)
 
 /* --- searchsorted --------------------------------------------------------- */
 
-/* How many of a[0..n) come before v; NaN comes after all numbers. */
-static int64_t bisect(const double *a, int64_t n, double v, bool right)
+/* Values looked up by one piece, and those that are looked up side by side: a
+ * step of each waits for memory while the others go on. */
+enum { SEARCHES = 2048, TOGETHER = 8 };
+
+typedef struct searching {
+    const rt_tensor *values;    /* dense, of any type */
+    const char *sequence;       /* dense double, or int64_t for `whole` */
+    int64_t *out;
+    int64_t n, each;            /* of a sequence; values that look in one */
+    bool right, whole;
+} searching;
+
+/* How many of a[0..n) come before v (right: or are v); NaN comes after all
+ * numbers, so all of those come before it. Without branches. */
+#define SEARCH(name, type, BEFORE)                                             \
+    static void name(int64_t *out, const type *a, int64_t n, const type *v,    \
+                     int many)                                                 \
+    {                                                                          \
+        int64_t low[TOGETHER] = {0};                                           \
+        int64_t left = n;                                                      \
+        for (; left > 1; left -= left / 2) {                                   \
+            int64_t half = left / 2;                                           \
+            for (int k = 0; k < many; k++) {                                   \
+                low[k] += -(int64_t)(a[low[k] + half - 1] BEFORE v[k]) & half; \
+            }                                                                  \
+        }                                                                      \
+        for (int k = 0; k < many; k++) {                                       \
+            out[k] = low[k] + (left > 0 && a[low[k]] BEFORE v[k]);             \
+        }                                                                      \
+    }
+SEARCH(search_left, double, <)
+SEARCH(search_right, double, <=)
+SEARCH(search_whole_left, int64_t, <)
+SEARCH(search_whole_right, int64_t, <=)
+
+/* Up to TOGETHER values that look in one sequence. */
+static void search_some(const searching *s, int64_t first, int many,
+                        const void *values)
 {
-    int64_t low = 0, high = n;
-    while (low < high) {
-        int64_t mid = low + (high - low) / 2;
-        bool before = right ? !(a[mid] > v) : !(a[mid] >= v);
-        if (before && a[mid] == a[mid]) {
-            low = mid + 1;
-        } else {
-            high = mid;
+    int64_t *out = s->out + first, row = first / s->each * s->n;
+    const double *a = (const double *)(const void *)s->sequence + row;
+    const int64_t *w = (const int64_t *)(const void *)s->sequence + row;
+    const double *v = values;
+    if (s->whole) {
+        (s->right ? search_whole_right : search_whole_left)(out, w, s->n,
+                                                            values, many);
+        return;
+    }
+    bool nan = false;
+    for (int k = 0; k < many; k++) {
+        nan |= isnan(v[k]);
+    }
+    if (!nan) {
+        (s->right ? search_right : search_left)(out, a, s->n, v, many);
+        return;
+    }
+    for (int k = 0; k < many; k++) {
+        double most = INFINITY;
+        bool is_nan = isnan(v[k]);
+        (s->right || is_nan ? search_right : search_left)(
+            out + k, a, s->n, is_nan ? &most : v + k, 1);
+    }
+}
+
+static void search_range(void *ctx, int64_t begin, int64_t end)
+{
+    const searching *s = ctx;
+    union { double f; int64_t i; } v[SEARCHES];
+    rt_dtype d = s->values->dtype, to = s->whole ? RT_INT64 : RT_FLOAT64;
+    int64_t size = (int64_t)rt_dtype_size(d);
+    RT_ISA_TABLE(convert)->fn[d][to]((char *)v, sizeof *v,
+                                     s->values->data + begin * size, size,
+                                     end - begin);
+    for (int64_t i = begin; i < end;) {
+        int64_t many = s->each - i % s->each;
+        many = many < end - i ? many : end - i;
+        for (; many > 0; many -= TOGETHER) {
+            int now = many < TOGETHER ? (int)many : TOGETHER;
+            search_some(s, i, now, &v[i - begin]);
+            i += now;
         }
     }
-    return low;
 }
 
 static rt_status check_sequence(rt__call *c)
@@ -341,24 +411,29 @@ static rt_status check_sequence(rt__call *c)
 RT_KERNEL(searchsorted)
 {
     rt_tensor *a = NULL, *v = NULL;
+    rt_tensor *sequence = rt__arg(c, 0), *values = rt__arg(c, 1);
+    searching job = {.right = c->a[2].i != 0};
+    job.whole = !rt_dtype_is_floating(sequence->dtype)
+                && !rt_dtype_is_floating(values->dtype);
     rt_status s = check_sequence(c);
     if (s == RT_OK) {
-        s = rt__dense_as(&a, rt__arg(c, 0), RT_FLOAT64, c->name, c->err);
+        s = rt__dense_as(&a, sequence, job.whole ? RT_INT64 : RT_FLOAT64,
+                         c->name, c->err);
     }
     if (s == RT_OK) {
-        s = rt__dense_as(&v, rt__arg(c, 1), RT_FLOAT64, c->name, c->err);
+        s = rt__dense(&v, values, c->name, c->err);
     }
     if (s == RT_OK) {
         s = rt__result_new(c, 0, RT_INT64, v->ndim, v->shape);
     }
-    if (s == RT_OK) {
-        int64_t n = a->shape[a->ndim - 1];
-        int64_t each = a->ndim > 1 ? v->shape[v->ndim - 1] : v->numel;
-        int64_t *out = (int64_t *)c->r[0].t->data;
-        const double *data = (const double *)a->data;
-        const double *want = (const double *)v->data;
-        for (int64_t i = 0; i < v->numel && !rt__stops_at(i); i++) {
-            out[i] = bisect(data + i / each * n, n, want[i], c->a[2].i != 0);
+    if (s == RT_OK && v->numel > 0) {
+        job.values = v;
+        job.sequence = a->data;
+        job.out = (int64_t *)c->r[0].t->data;
+        job.n = a->shape[a->ndim - 1];
+        job.each = a->ndim > 1 ? v->shape[v->ndim - 1] : v->numel;
+        if (!rt__parallel(v->numel, SEARCHES, search_range, &job)) {
+            s = rt__interrupted(c->name, c->err);
         }
     }
     rt_release(a);
