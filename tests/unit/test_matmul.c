@@ -449,6 +449,10 @@ CASE(products_across_blocks_are_right_with_simd_off_too)
         check_size(RT_FLOAT32, 1, 700, 300, true);
         check_size(RT_FLOAT32, 1, 700, 300, false);
         check_size(RT_FLOAT32, 301, 77, 1, true);
+        check_size(RT_FLOAT32, 10, 700, 130, false);
+        check_size(RT_FLOAT32, 5, 700, 70, true);
+        check_size(RT_FLOAT32, 70, 900, 20, true);
+        check_size(RT_FLOAT32, 3, 70001, 1, false);
     }
     rt_set_simd_enabled(true);
 }
@@ -497,7 +501,12 @@ CASE(threads_change_no_bit_of_any_kind_of_product)
                                        {70, 300, 41}, {600, 400, 33},
                                        {1, 900, 800}, {700, 900, 1},
                                        {40, 900, 1000}, {64, 784, 128},
-                                       {128, 64, 784}};
+                                       {128, 64, 784},  {10, 784, 128},
+                                       {10, 1000, 10},  {32, 600, 300},
+                                       {2, 90000, 1},   {1, 70001, 1},
+                                       {70, 600, 1800}, {9, 17000, 130},
+                                       {300, 9, 280},   {40, 2, 900},
+                                       {30000, 2, 3},   {300, 700, 20}};
     for (size_t i = 0; i < 4 * (sizeof sizes / sizeof *sizes); i++) {
         const int64_t *size = sizes[i / 4];
         rt_tensor *a = rows_or_columns(size[0], size[1], i & 1);

@@ -17,10 +17,17 @@
  * where rows of both factors are dense; those above SERIAL are shared between
  * threads. */
 enum { DIRECT = 96 * 96 * 96, DENSE = 512 * 512 * 512, SERIAL = 40 * 40 * 40 };
+enum { MOST_DEPTH = 16384 };   /* so that a piece of a direct one ends soon */
 enum { SMALL_DEPTH = 64 };   /* of a vector's product among many */
 enum { HEAD_START = 4096 };   /* multiplications ahead of a second thread */
+enum { LEAST_WORK = 1 << 14 };   /* of a piece */
 enum { DIRECT_ROWS = 16, FEW_ROWS = 64, MANY_ROWS = 256, DIRECT_COLUMNS = 128 };
-enum { PANEL_COLUMNS = 32, PACKING_ROWS = 32, FEW_COLUMNS = 128 };
+enum { PANEL_COLUMNS = 32, PACKING_ROWS = 128 };
+/* Where k is no longer, writing C is most of the work. */
+enum { OUTER_DEPTH = 4, SHALLOW = 16, OUTER_ROWS = 8 };
+/* Products of a vector of at least twice this length are sums of pieces, where
+ * there are not as many rows as the kernel takes at once. */
+enum { DEEP = 32768, DEEP_PIECES = 64, DEEP_ROWS = 3 };
 /* Panels of B that are packed at once: longer runs of memory. */
 enum { B_GROUP = 4 };
 enum { LEAST_PIECE = 1 << 19, MOST_PIECE = 8 << 20, PIECES = 32 };
@@ -249,46 +256,63 @@ static void direct_columns(void *ctx, int64_t begin, int64_t end)
  * the caller's is larger, as the other begins later. */
 static int64_t piece_rows(const rt__gemm *g, double work)
 {
+    int64_t least = LEAST_WORK / (g->n * g->k) + 1;
+    if (g->k <= OUTER_DEPTH && g->n >= MANY_ROWS) {
+        return OUTER_ROWS;
+    }
+    if (g->bcs != 1) {    /* each piece packs B */
+        return within(quotient(g->m, 2), 1, PACKING_ROWS);
+    }
     if (work <= DIRECT && g->m <= FEW_ROWS && rt_num_threads() == 2) {
         return (g->m + 1) / 2 + HEAD_START / (g->n * g->k);
     }
-    return g->m < MANY_ROWS ? DIRECT_ROWS : 2 * DIRECT_ROWS;
+    if (g->m < 2 * DIRECT_ROWS) {
+        return (g->m + 1) / 2;
+    }
+    return within(g->m < MANY_ROWS ? DIRECT_ROWS : 2 * DIRECT_ROWS, least,
+                  g->m);
 }
 
-/* Where columns of B are packed each piece has its own of them. */
+/* Where columns of B are packed each piece has its own of them; where there are
+ * few rows B is read only once. */
 static bool direct(rt__gemm *g, double work)
 {
     if (work <= SERIAL) {
         direct_part(g, 0, g->m, 0, g->n);
         return true;
     }
-    if (g->bcs != 1 && g->n >= 2 * PANEL_COLUMNS) {
+    if (g->bcs != 1 && g->n > PANEL_COLUMNS) {
         return rt__parallel(g->n, PANEL_COLUMNS, direct_columns, g);
     }
-    return g->m >= 2 * DIRECT_ROWS || g->n <= DIRECT_COLUMNS
-               ? rt__parallel(g->m, piece_rows(g, work), direct_rows, g)
-               : rt__parallel(g->n, DIRECT_COLUMNS, direct_columns, g);
+    bool flat = g->k > OUTER_DEPTH && g->k <= SHALLOW && g->m >= MANY_ROWS &&
+                g->n >= MANY_ROWS;
+    if (g->n >= DIRECT_COLUMNS && (flat || g->m <= 2 * DIRECT_ROWS)) {
+        return rt__parallel(g->n, DIRECT_COLUMNS / 2, direct_columns, g);
+    }
+    return rt__parallel(g->m, piece_rows(g, work), direct_rows, g);
 }
 
-/* Whether to take a product as it is: a small one; one whose rows of B are
- * dense, and those of A, or few columns of it; or one where A stays in L2 while
- * panels of B are packed. */
+/* Whether to take a product as it is: a small one; one where A stays in L2
+ * while panels of B are packed, or B is a single panel; or one with dense rows
+ * of B, and rows or columns of A. B is read again for each MR rows, so where it
+ * is deep either they are few or it stays near. */
 static bool is_direct(const rt__gemm *g, double work)
 {
-    if (work > DENSE) {
+    bool few = g->m <= 2 * DIRECT_ROWS;
+    size_t l2 = rt__cpu_info()->l2;
+    if ((work > DENSE && !few) || g->k > MOST_DEPTH) {
         return false;
     }
-    if (g->bcs != 1 && g->acs == 1 && g->m >= PACKING_ROWS &&
-        g->n >= 2 * PANEL_COLUMNS) {
-        return (size_t)(g->m * g->k) * sizeof(float) <=
-               rt__cpu_info()->l2 / 2;
+    if (g->bcs != 1 && g->acs == 1) {
+        return g->n <= PANEL_COLUMNS ||
+               (size_t)(g->m * g->k) * sizeof(float) <= l2 / 2;
     }
-    if (g->k > RT_SGEMM_DIRECT_DEPTH) {
-        return false;
+    if (g->k <= RT_SGEMM_DIRECT_DEPTH && work <= DIRECT) {
+        return true;
     }
-    return work <= DIRECT ||
-           (g->bcs == 1 &&
-            (g->acs == 1 || (g->ars == 1 && g->k <= FEW_COLUMNS)));
+    return g->bcs == 1 && (g->acs == 1 || g->ars == 1) &&
+           (few || g->k <= RT_SGEMM_DIRECT_DEPTH ||
+            (size_t)(g->n * g->k) * sizeof(float) <= 2 * l2);
 }
 
 /* --- with a vector ------------------------------------------------------- */
@@ -311,6 +335,43 @@ static void vector_columns(void *ctx, int64_t begin, int64_t end)
         (float *)g->c + begin * g->crs, g->accumulate);
 }
 
+/* Sums of pieces of k, cut by its length alone, in their order. */
+typedef struct deep {
+    const rt__gemm *g;
+    int64_t piece;
+    float part[DEEP_PIECES * DEEP_ROWS];
+} deep;
+
+static void deep_pieces(void *ctx, int64_t begin, int64_t end)
+{
+    deep *d = ctx;
+    const rt__gemm *g = d->g;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t at = i * d->piece;
+        RT_ISA_TABLE(sgemm)->rows_by_vector(
+            g->m, within(g->k - at, 0, d->piece), (const float *)g->a + at,
+            g->ars, (const float *)g->b + at, d->part + i * g->m, 1, false);
+    }
+}
+
+static bool deep_rows(const rt__gemm *g)
+{
+    deep d = {.g = g};
+    d.piece = quotient(g->k, within(g->k / DEEP, 1, DEEP_PIECES));
+    int64_t pieces = quotient(g->k, d.piece);
+    if (!rt__parallel(pieces, 1, deep_pieces, &d)) {
+        return false;
+    }
+    for (int64_t i = 0; i < g->m; i++) {
+        float *y = (float *)g->c + i * g->crs, sum = 0;
+        for (int64_t p = 0; p < pieces; p++) {
+            sum += d.part[p * g->m + i];
+        }
+        *y = g->accumulate ? *y + sum : sum;
+    }
+    return true;
+}
+
 /* A times a column, or a row times B (as B^T times a column). False in *done
  * where the strides suit neither loop. */
 static bool vector(const rt__gemm *given, bool *done)
@@ -323,6 +384,9 @@ static bool vector(const rt__gemm *given, bool *done)
                        .accumulate = g.accumulate};
     }
     *done = true;
+    if (g.acs == 1 && g.brs == 1 && g.m <= DEEP_ROWS && g.k >= 2 * DEEP) {
+        return deep_rows(&g);
+    }
     if (g.acs == 1 && g.brs == 1) {
         int64_t rows = quotient(32768 / (g.k + 1) + 1, 4) * 4;
         return rt__parallel(g.m, rows, vector_rows, &g);
