@@ -37,13 +37,6 @@ RT_KERNEL(addcdiv)
                          CALL(&w, RT_OP_add, c->a[0], T(part), c->a[3]));
 }
 
-RT_KERNEL(frac)
-{
-    rt__steps w = RT_STEPS(c);
-    rt_tensor *whole = CALL(&w, RT_OP_trunc, c->a[0]);
-    return rt__steps_end(&w, c, CALL(&w, RT_OP_sub, c->a[0], T(whole)));
-}
-
 RT_KERNEL(logit)
 {
     rt__steps w = RT_STEPS(c);

@@ -35,7 +35,8 @@ static const struct {
     double low, high, ulps;
 } functions[] = {
     {"exp", RT_EW_exp, exp, -104, 89, 2},
-    {"exp2", RT_EW_exp2, exp2, -126, 128, 2},
+    {"exp2", RT_EW_exp2, exp2, -150, 128, 1.5},
+    {"exp2 near 0", RT_EW_exp2, exp2, -1, 1, 1.5},
     {"expm1", RT_EW_expm1, expm1, -20, 88, 2},
     {"expm1 near 0", RT_EW_expm1, expm1, -1e-3, 1e-3, 2},
     {"log", RT_EW_log, log, 1e-38, 1e4, 2},
@@ -163,6 +164,11 @@ CASE(infinities_nans_and_zeros_have_their_values)
     check_edge(RT_EW_exp, 0, 1);
     check_edge(RT_EW_exp, 90, inf);
     check_edge(RT_EW_exp, -105, 0);
+    check_edge(RT_EW_exp2, inf, inf);
+    check_edge(RT_EW_exp2, -inf, 0);
+    check_edge(RT_EW_exp2, nan, nan);
+    check_edge(RT_EW_exp2, -149, 0x1p-149f);
+    check_edge(RT_EW_exp2, 127, 0x1p127f);
     check_edge(RT_EW_log, 0, -inf);
     check_edge(RT_EW_log, -1, nan);
     check_edge(RT_EW_log, inf, inf);
@@ -207,6 +213,9 @@ CASE(infinities_nans_and_zeros_have_their_values)
     check_edge(RT_EW_relu, -1, 0);
     check_edge(RT_EW_sqrt, -1, nan);
     check_edge(RT_EW_abs, -0.f, 0);
+    check_edge(RT_EW_frac, -1.75f, -0.75f);
+    check_edge(RT_EW_frac, -3, 0);
+    check_edge(RT_EW_frac, inf, nan);
 }
 
 CASE(all_instruction_sets_agree_on_arithmetic)

@@ -4,6 +4,7 @@
 #include "runtime/ops/cpu/isa.h"
 #include "runtime/ops/cpu/vec64.h"
 #include "runtime/ops/cpu/vec_trig.h"
+#include "runtime/ops/cpu/wide_normal.h"
 #include "runtime/ops/cpu/wide_rows.h"
 
 #include <limits.h>
@@ -70,7 +71,7 @@ static int64_t integer_power(int64_t a, int64_t b)
     V_INLINE T floor_divide_##suffix(T a, T b, T m)                            \
     {                                                                          \
         T whole = a / b, q = (a - m) / b;                                      \
-        q = (m != 0) & ((b < 0) != (m < 0)) ? q - 1 : q;                       \
+        q = ((m != 0) & ((b < 0) != (m < 0))) ? q - 1 : q;                     \
         T f = FLOOR(q), up = q - f > (T)0.5 ? f + 1 : f;                       \
         T zero = signbit(whole) ? -(T)0 : (T)0;                                \
         T y = q == 0 ? zero : up;                                              \

@@ -46,7 +46,7 @@ libruntime_la_SOURCES += \
 	%D%/elementwise.c %D%/elementwise.h \
 	%D%/elementwise.def \
 	%D%/isa.h %D%/vec.h %D%/vec_half.h %D%/vec64.h %D%/vec_trig.h \
-	%D%/wide.h %D%/wide_math.h %D%/wide_rows.h \
+	%D%/wide.h %D%/wide_math.h %D%/wide_normal.h %D%/wide_rows.h \
 	%D%/median.c \
 	%D%/reduce.c %D%/reduce.h \
 	%D%/softmax.c

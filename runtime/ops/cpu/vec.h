@@ -110,15 +110,6 @@ V_INLINE float v_expm1(float x)
     return v_abs(x) < 0x1p-24f ? x : y;
 }
 
-V_INLINE float v_exp2(float x)
-{
-    float t = x > 129 ? 129 : x;
-    t = t < -152 ? -152 : t;
-    float n = v_nearest(t);
-    float r = (t - n) * 0x1.62e43p-1f;
-    return v_scale(1 + v_expm1_small(r), v_whole(n));
-}
-
 /* Splits positive x into m * 2^e with m in [sqrt(1/2), sqrt(2)). */
 V_INLINE float v_split(float x, float *e)
 {

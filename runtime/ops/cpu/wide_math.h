@@ -67,11 +67,28 @@ V_INLINE wide w_exp_within(wide x)
     /* The scaling takes the whole part of n. */
     return w_scale(w_fma(root, p, root), n);
 }
+
+/* The same of 2^x: the rest of x after sixteenths is exact. */
+V_INLINE wide w_exp2_within(wide x)
+{
+    wide k = x + 0x1.8p19f, n = k - 0x1.8p19f;
+    wide r = (x - n) * 0x1.62e43p-1f;
+    wide root = (wide)_mm512_permutexvar_ps((__m512i)k,
+                                            _mm512_load_ps(w_roots));
+    wide p = w_fma(r * r, w_step(r, w_all(1.f / 6), 0.5f), r);
+    return w_scale(w_fma(root, p, root), n);
+}
 #else
 V_INLINE wide w_exp_within(wide x)
 {
     wide n, r = w_reduce_ln2(x, &n);
     return w_scale(w_expm1_small(r) + 1, n);
+}
+
+V_INLINE wide w_exp2_within(wide x)
+{
+    wide n = (x + 0x1.8p23f) - 0x1.8p23f;
+    return w_scale(w_expm1_small((x - n) * 0x1.62e43p-1f) + 1, n);
 }
 #endif
 
@@ -79,6 +96,12 @@ V_INLINE wide w_exp_within(wide x)
 V_INLINE wide w_exp(wide x)
 {
     return w_exp_within(w_max(w_all(-104), w_min(w_all(89), x)));
+}
+
+/* 1.5 ulp; as w_exp. */
+V_INLINE wide w_exp2(wide x)
+{
+    return w_exp2_within(w_max(w_all(-152), w_min(w_all(129), x)));
 }
 
 #if defined(__AVX512F__)
@@ -171,79 +194,5 @@ V_INLINE wide w_erf(wide x)
     wide_int sign = (wide_int)x & (int32_t)0x80000000u;
     return w_select(a < 1, w_fma(x, p, x), (wide)((wide_int)large | sign));
 }
-
-#if defined(__AVX512F__)
-/* Half of erf(x / sqrt(2)) around 3/16 * i, by powers of the distance. Fitted
- * at Chebyshev nodes; 5e-9 off, and the rounding of the first. */
-static const float w_normal[5][32] __attribute__((aligned(64))) = {
-    {0.0f, 0.0743656904f, 0.146169767f, 0.213112295f, 0.27337265f,
-     0.325749278f, 0.369705468f, 0.40532425f, 0.43319279f, 0.454246372f,
-     0.469603628f, 0.480419934f, 0.487775534f, 0.492605388f, 0.495667547f,
-     0.497542113f, 0.498650104f, 0.499282449f, 0.499630928f, 0.499816328f,
-     0.499911577f, 0.499958843f, 0.499981463f, 0.499991924f, 0.499996603f,
-     0.499998629f, 0.499999464f, 0.499999791f, 0.499999911f, 0.49999997f,
-     0.5f, 0.5f},
-    {0.398942053f, 0.391990691f, 0.371854931f, 0.340567499f, 0.301137447f,
-     0.257073998f, 0.21187678f, 0.168593332f, 0.129517734f, 0.0960616171f,
-     0.0687863529f, 0.0475539342f, 0.0317396633f, 0.0204526633f,
-     0.0127241584f, 0.00764257787f, 0.00443182187f, 0.00248116814f,
-     0.00134110148f, 0.000699839613f, 0.000352587405f, 0.000171500913f,
-     8.05373566e-05f, 3.65140113e-05f, 1.59828014e-05f, 6.75425326e-06f,
-     2.75570596e-06f, 1.08547385e-06f, 4.1279722e-07f, 1.51560144e-07f,
-     5.37234683e-08f, 1.83854283e-08f},
-    {-7.73973984e-15f, -0.0367490835f, -0.069722712f, -0.0957845002f,
-     -0.112926409f, -0.120503291f, -0.11918056f, -0.110639267f, -0.097138226f,
-     -0.0810519457f, -0.0644871965f, -0.0490400046f, -0.0357071497f,
-     -0.0249267239f, -0.0167005006f, -0.0107474169f, -0.00664776796f,
-     -0.00395439006f, -0.00226312969f, -0.00124660402f, -0.000661111146f,
-     -0.000337648555f, -0.000166111975f, -7.87354365e-05f, -3.59624501e-05f,
-     -1.58308794e-05f, -6.71733187e-06f, -2.74774834e-06f, -1.08365805e-06f,
-     -4.12082841e-07f, -1.51109305e-07f, -5.34375104e-08f},
-    {-0.0663809255f, -0.0629349649f, -0.05318648f, -0.0387641937f,
-     -0.021959519f, -0.00522359647f, 0.00932200346f, 0.0202384721f,
-     0.0269184131f, 0.0295289028f, 0.0288039707f, 0.0257700235f,
-     0.0214852896f, 0.0168490987f, 0.012502851f, 0.00881458912f,
-     0.00592129491f, 0.00379829621f, 0.00233041891f, 0.00136934512f,
-     0.0007713901f, 0.000416948256f, 0.000216390661f, 0.000107893422f,
-     5.17088083e-05f, 2.38302782e-05f, 1.05644122e-05f, 4.50660264e-06f,
-     1.85037482e-06f, 7.31444288e-07f, 2.78423727e-07f, 1.02074488e-07f},
-    {1.10367141e-12f, 0.00905993301f, 0.0165789258f, 0.0213787667f,
-     0.0228981636f, 0.0212691221f, 0.017208105f, 0.0117740165f,
-     0.00607978459f, 0.00104488526f, -0.00275253993f, -0.00510734506f,
-     -0.00612409227f, -0.00610163994f, -0.00541067589f, -0.00439701416f,
-     -0.00332534104f, -0.00236191251f, -0.00158498227f, -0.00100902806f,
-     -0.000611213443f, -0.000353072508f, -0.000194834778f, -0.000102847698f,
-     -5.19909518e-05f, -2.51918354e-05f, -1.17089703e-05f, -5.22373148e-06f,
-     -2.23811298e-06f, -9.21352239e-07f, -3.64578256e-07f, -1.3871616e-07f},
-};
-
-V_INLINE wide w_normal_at(wide index, int power)
-{
-    return (wide)_mm512_permutex2var_ps(
-        _mm512_load_ps(w_normal[power]), (__m512i)index,
-        _mm512_load_ps(w_normal[power] + 16));
-}
-
-/* x times the normal distribution's integral up to x; absolute error 1.2e-7
- * and an ulp of the result. Beyond 5.8 the integral counts as 0 or 1. */
-V_INLINE wide w_gelu(wide x)
-{
-    const wide magic = w_all(0x1.8p23f);
-    wide a = w_min(w_all(5.8125f), w_abs(x));
-    wide k = w_fma(a, w_all(16.f / 3), magic);
-    wide u = w_fma(k - magic, w_all(-3.f / 16), a);
-    wide p = w_fma(w_normal_at(k, 4), u, w_normal_at(k, 3));
-    p = w_fma(p, u, w_normal_at(k, 2));
-    p = w_fma(p, u, w_normal_at(k, 1));
-    p = w_fma(p, u, w_normal_at(k, 0));
-    wide_int sign = (wide_int)x & (int32_t)0x80000000u;
-    return x * ((wide)((wide_int)p ^ sign) + 0.5f);
-}
-#else
-V_INLINE wide w_gelu(wide x)
-{
-    return 0.5f * x * (1 + w_erf(x * 0.70710678f));
-}
-#endif
 
 #endif
