@@ -361,6 +361,23 @@ RULE(silu, D | A(0))
     GIVE(0, F(mul, T(G), T(F(mul, T(s), T(slope)))));
 }
 
+RULE(hardsigmoid, D | A(0))
+{
+    TRY_FUSED(hardsigmoid_grad, X, 0);
+    rt_tensor *bent = F(lt, T(F(abs, T(X))), N(3.0));
+    GIVE(0, F(where, T(bent), T(F(mul, T(G), N(1.0 / 6))), N(0.0)));
+}
+
+/* (2 x + 3) / 6 between -3 and 3 */
+RULE(hardswish, D | A(0))
+{
+    TRY_FUSED(hardswish_grad, X, 0);
+    rt_tensor *slope = F(add, T(F(mul, T(X), N(1.0 / 3))), N(0.5));
+    rt_tensor *bent = F(lt, T(X), N(3.0));
+    rt_tensor *t = F(where, T(bent), T(F(mul, T(G), T(slope))), T(G));
+    GIVE(0, F(where, T(F(le, T(X), N(-3.0))), N(0.0), T(t)));
+}
+
 RULE(softplus, D | A(0))
 {
     rt_tensor *scaled_x = F(mul, T(X), c->a[1]);

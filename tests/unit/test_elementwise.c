@@ -28,6 +28,16 @@ static double softplus(double x)
     return log1p(exp(x));
 }
 
+static double hardsigmoid(double x)
+{
+    return fmin(fmax(x + 3, 0), 6) / 6;
+}
+
+static double hardswish(double x)
+{
+    return x * hardsigmoid(x);
+}
+
 static const struct {
     const char *name;
     rt__ew op;
@@ -53,6 +63,10 @@ static const struct {
     {"sigmoid", RT_EW_sigmoid, sigmoid, -80, 80, 3},
     {"erf", RT_EW_erf, erf, -4, 4, 2.5},
     {"silu", RT_EW_silu, silu, -80, 80, 3.5},
+    {"hardsigmoid", RT_EW_hardsigmoid, hardsigmoid, -2.5, 5, 3},
+    {"hardsigmoid of large numbers", RT_EW_hardsigmoid, hardsigmoid, 3, 1e30, 0},
+    {"hardswish", RT_EW_hardswish, hardswish, -2.5, 5, 4},
+    {"hardswish of large numbers", RT_EW_hardswish, hardswish, 3, 3e38, 0.5},
     {"softplus", RT_EW_softplus, softplus, -80, 19, 3},
     {"sqrt", RT_EW_sqrt, sqrt, 0, 1e6, 0.51},
     {"tan", RT_EW_tan, tan, -3, 3, 0.55},

@@ -50,12 +50,14 @@ def tanhshrink(input):
 
 def hardsigmoid(input, inplace=False):
     """clamp(x + 3, 0, 6) / 6."""
-    return (input + 3).clamp(0, 6) / 6
+    out = _ops["hardsigmoid"](input)
+    return input.copy_(out) if inplace else out
 
 
 def hardswish(input, inplace=False):
     """x * hardsigmoid(x)."""
-    return input * hardsigmoid(input)
+    out = _ops["hardswish"](input)
+    return input.copy_(out) if inplace else out
 
 
 def glu(input, dim=-1):
