@@ -4,6 +4,7 @@
 #define RT_FORMULA_NAMES
 #include "runtime/autograd/formula.h"
 #include "runtime/ops/cpu/backward.h"
+#include "runtime/ops/cpu/loss.h"
 
 /* --- products --------------------------------------------------------------------------- */
 
@@ -339,7 +340,41 @@ RULE(mse_loss, D | A(0) | A(1), D | A(0) | A(1))
 {
     rt_tensor *d = F(sub, T(number(c, ARG(0))), T(number(c, ARG(1))));
     double scale = is_mean(&c->a[2]) && d ? 2.0 / (double)d->numel : 2.0;
-    rt_tensor *g = F(mul, T(G), T(F(mul, T(d), N(scale))));
+    rt_tensor *g = rt_dtype_size(G->dtype) < 4   /* few digits near 0: last */
+        ? F(mul, T(G), T(F(mul, T(d), N(scale))))
+        : F(mul, T(d), T(F(mul, T(G), N(scale))));
+    if (WANTS(0)) {
+        GIVE(0, g);
+    }
+    if (WANTS(1)) {
+        GIVE(1, F(neg, T(g)));
+    }
+}
+
+/* (x - target) / beta held to [-1, 1] */
+static rt_tensor *smooth_slope(rt__rule_call *c, double beta)
+{
+    rt_tensor *t = NULL, *x = number(c, ARG(0)), *target = number(c, ARG(1));
+    if (!c->graph && c->status == RT_OK) {
+        rt_status s = rt__fused_elementwise(&t, RT_EW_smooth_slope, x, target,
+                                            1 / beta, c->err);
+        t = rt__formula_fused(c, s, t);
+    }
+    if (t || c->status != RT_OK) {
+        return t;
+    }
+    t = F(mul, T(F(sub, T(x), T(target))), N(1 / beta));
+    return F(clamp, T(t), N(-1.0), N(1.0));
+}
+
+RULE(smooth_l1_loss, D | A(0) | A(1), D | A(0) | A(1))
+{
+    rt_tensor *slope = smooth_slope(c, rt__smooth_beta(c->a[3].f));
+    rt_tensor *by = G;
+    if (is_mean(&c->a[2]) && slope) {
+        by = F(mul, T(G), N(1.0 / (double)slope->numel));
+    }
+    rt_tensor *g = F(mul, T(slope), T(by));
     if (WANTS(0)) {
         GIVE(0, g);
     }

@@ -135,27 +135,6 @@ RT_KERNEL(l1_loss)
     return finish(c, &w, reduce(c, &w, loss, 2, false));
 }
 
-RT_KERNEL(smooth_l1_loss)
-{
-    double beta = rt__arg_float(c, 3);
-    work w = {.s = check_reduction(c, 2, false), .err = c->err};
-    if (w.s == RT_OK && !(beta >= 0)) {
-        w.s = rt_fail(c->err, RT_E_ARGUMENT,
-                      "smooth_l1_loss: beta must not be negative, got %g",
-                      beta);
-    }
-    rt_value d = step2(&w, RT_OP_sub, c->a[0], c->a[1]);
-    rt_value loss = step1(&w, RT_OP_abs, d);
-    if (beta > 0) {
-        rt_value near = step2(&w, RT_OP_lt, loss, RT_V_FLOAT(beta));
-        rt_value square = step2(&w, RT_OP_mul, d, d);
-        square = step2(&w, RT_OP_mul, square, RT_V_FLOAT(0.5 / beta));
-        rt_value line = step2(&w, RT_OP_sub, loss, RT_V_FLOAT(0.5 * beta));
-        loss = step3(&w, RT_OP_where, near, square, line);
-    }
-    return finish(c, &w, reduce(c, &w, loss, 2, false));
-}
-
 /* --- binary cross entropy ------------------------------------------------- */
 
 static rt_status check_probabilities(rt__call *c)

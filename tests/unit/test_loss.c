@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Losses against their formulas in float64, and what they refuse.
  */
+#include "runtime/base/cpu.h"
+#include "runtime/ops/cpu/rows.h"
 #include "tests/unit/tensors.h"
 
 #define N 3
@@ -139,6 +141,76 @@ CASE(mse_loss_reduces_and_broadcasts)
     rt_tensor *i = counting(RT_INT64, SHAPE(2));
     REFUSES(RT_E_DTYPE, "floating", mse_loss, 2, T(i), T(i));
     DROP(a, b, mean, none, i);
+}
+
+/* smooth_l1_loss of d, as it is defined. */
+static double smooth(double d, double beta)
+{
+    return fabs(d) < beta ? d * d / (2 * beta) : fabs(d) - beta / 2;
+}
+
+CASE(smooth_l1_loss_follows_its_definition_on_every_instruction_set)
+{
+    enum { LONG = 1003 };
+    static float x[LONG], y[LONG], out[LONG];
+    static const double betas[] = {1, 0.25, 3, 0x1p-125};
+    for (int i = 0; i < LONG; i++) {
+        x[i] = (float)(i % 37) * 0.11f - 2;
+        y[i] = (float)(i % 31) * 0.13f - 2;
+    }
+    for (int k = 0; k < 4 * ((int)rt__cpu_info()->isa + 1); k++) {
+        const rt__row_fns *fns = &rt__rows_tables[k / 4]->narrow;
+        double sum = 0, beta = betas[k % 4];
+        fns->smooth(out, x, y, LONG, beta);
+        for (int i = 0; i < LONG; i++) {
+            double want = smooth((double)(x[i] - y[i]), beta);
+            CHECK_NEAR((double)out[i], want, 4e-7 * (want + 1e-3));
+            sum += want;
+        }
+        CHECK_NEAR(fns->smooth(NULL, x, y, LONG, beta), sum, 1e-6 * sum);
+    }
+}
+
+CASE(smooth_l1_loss_reduces_broadcasts_and_reads_beta)
+{
+    rt_tensor *a = tensor(RT_FLOAT32, SHAPE(2, 3), VALUES(0, 1, 2, -3, 4, 0x1p100));
+    rt_tensor *b = tensor(RT_FLOAT32, SHAPE(3), VALUES(0.5, 1, 4));
+    rt_tensor *i = tensor(RT_INT64, SHAPE(2), VALUES(1));
+    rt_tensor *none = CALL(smooth_l1_loss, 3, T(a), T(b), RT_V_STRING("none"));
+    rt_tensor *flat = CALL(smooth_l1_loss, 4, T(b), T(b), RT_V_STRING("sum"),
+                           RT_V_FLOAT(0));
+    rt_tensor *line = CALL(smooth_l1_loss, 4, T(a), T(b), RT_V_STRING("none"),
+                           RT_V_FLOAT(0));
+    rt_tensor *wide = CALL(smooth_l1_loss, 4, T(a), T(b), RT_V_STRING("none"),
+                           RT_V_FLOAT(INFINITY));
+    CHECK_CLOSE(none, RT_FLOAT32, SHAPE(2, 3),
+                VALUES(0.125, 0, 1.5, 3, 2.5, 0x1p100), 1e-6);
+    CHECK_CLOSE(line, RT_FLOAT32, SHAPE(2, 3), VALUES(0.5, 0, 2, 3.5, 3, 0x1p100),
+                0);
+    CHECK_NEAR(at(flat, 0), 0, 0);
+    CHECK_NEAR(at(wide, 3), 0, 1e-30);
+    put(a, 4, NAN);
+    rt_tensor *mean = CALL(smooth_l1_loss, 2, T(a), T(b));
+    CHECK(isnan(at(mean, 0)));
+    REFUSES(RT_E_DTYPE, "floating", smooth_l1_loss, 2, T(i), T(i));
+    REFUSES(RT_E_ARGUMENT, "beta must not be negative, got -1", smooth_l1_loss,
+            4, T(a), T(b), RT_V_STRING("sum"), RT_V_FLOAT(-1));
+    DROP(a, b, i, none, flat, line, wide, mean);
+}
+
+CASE(a_large_smooth_l1_has_the_same_bits_for_any_thread_count)
+{
+    rt_tensor *a = noise(RT_FLOAT32, SHAPE(300007), 1), *first = NULL;
+    rt_tensor *b = noise(RT_FLOAT32, SHAPE(300007), 2);
+    for (int threads = 1; threads <= 3; threads++) {
+        rt_set_num_threads(threads);
+        rt_tensor *one = CALL(smooth_l1_loss, 2, T(a), T(b));
+        CHECK(!first || memcmp(first->data, one->data, 4) == 0);
+        rt_release(first);
+        first = one;
+    }
+    rt_set_num_threads(0);
+    DROP(a, b, first);
 }
 
 CASE(a_large_mse_has_the_same_bits_for_any_thread_count)

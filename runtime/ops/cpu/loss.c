@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Losses in one pass: cross_entropy (log-softmax and the negative log
- * likelihood together), nll_loss and mse_loss.
+ * likelihood together), nll_loss, mse_loss and smooth_l1_loss.
  *
  *   input [N, C, D...] or [C];  rows: N * D, each with C classes in steps of D
  */
@@ -368,7 +368,7 @@ RT_KERNEL(nll_loss)
     return entropy_call(c, true, 0);
 }
 
-/* --- mse_loss ------------------------------------------------------------- */
+/* --- mse_loss and smooth_l1_loss ------------------------------------------ */
 
 RT_INFER(loss)
 {
@@ -399,9 +399,9 @@ RT_INFER(loss)
 typedef struct squares {
     const void *a, *b;
     void *out;           /* elements, or NULL: sums */
-    double *partial;
+    double *partial, beta;
     int64_t n;
-    bool wide;
+    bool wide, smooth;   /* smooth: smooth_l1_loss of `beta` */
 } squares;
 
 #define SQUARES(TYPE)                                                          \
@@ -423,7 +423,11 @@ static void squares_range(void *ctx, int64_t begin, int64_t end)
         int64_t from = block * BLOCK, to = from + BLOCK;
         size_t at = (size_t)from * size;
         to = to < q->n ? to : q->n;
-        if (!q->out) {
+        if (q->smooth) {
+            q->partial[block] = fns->smooth(
+                q->out ? (char *)q->out + at : NULL, (const char *)q->a + at,
+                (const char *)q->b + at, to - from, q->beta);
+        } else if (!q->out) {
             q->partial[block] = fns->distance((const char *)q->a + at,
                                               (const char *)q->b + at,
                                               to - from);
@@ -476,7 +480,7 @@ static rt_status spread(rt_tensor **out, rt_tensor *t, int ndim,
     return s;
 }
 
-RT_KERNEL(mse_loss)
+static rt_status distances(rt__call *c, bool smooth, double beta)
 {
     rt_tensor *a = NULL, *b = NULL, *work = NULL, *out = c->r[0].t;
     rt_dtype compute = rt__compute_dtype(out);
@@ -495,6 +499,7 @@ RT_KERNEL(mse_loss)
     }
     if (s == RT_OK) {
         squares q = {.a = a->data, .b = b->data, .n = a->numel,
+                     .smooth = smooth, .beta = beta,
                      .wide = compute == RT_FLOAT64};
         s = run_squares(c, &q, work);
     }
@@ -502,4 +507,25 @@ RT_KERNEL(mse_loss)
     rt_release(a);
     rt_release(b);
     return s;
+}
+
+RT_KERNEL(mse_loss)
+{
+    return distances(c, false, 0);
+}
+
+RT_INFER(smooth_loss)
+{
+    double beta = rt__arg_float(c, 3);
+    if (!(beta >= 0)) {
+        return rt_fail(c->err, RT_E_ARGUMENT,
+                       "smooth_l1_loss: beta must not be negative, got %g",
+                       beta);
+    }
+    return rt__infer_loss(c);
+}
+
+RT_KERNEL(smooth_l1_loss)
+{
+    return distances(c, true, rt__smooth_beta(rt__arg_float(c, 3)));
 }

@@ -22,6 +22,11 @@ typedef struct rt__row_fns {
                       double scale, const void *w, const void *b);
     /* Sum of (x[i] - y[i])^2. */
     double (*distance)(const void *x, const void *y, int64_t n);
+    /* smooth_l1_loss, with d = x[i] - y[i]: d^2 / (2 beta) where that is nearer
+     * to 0 than beta, |d| - beta / 2 elsewhere. Into out, or when that is NULL
+     * their sum as the result. */
+    double (*smooth)(void *out, const void *x, const void *y, int64_t n,
+                     double beta);
 } rt__row_fns;
 
 typedef struct rt__rows_table {

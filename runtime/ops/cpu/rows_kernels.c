@@ -73,6 +73,38 @@
             sum += d * d;                                                      \
         }                                                                      \
         return sum;                                                            \
+    }                                                                          \
+                                                                               \
+    static inline TYPE smooth_one_##TYPE(TYPE d, TYPE inverse, TYPE half)      \
+    {                                                                          \
+        TYPE u = d * inverse;                                                  \
+        u = u < -1 ? -1 : u;                                                   \
+        u = u > 1 ? 1 : u;                                                     \
+        return u * (d - half * u);                                             \
+    }                                                                          \
+                                                                               \
+    static double smooth_##TYPE(void *out_, const void *a, const void *b,      \
+                                int64_t n, double beta)                        \
+    {                                                                          \
+        const TYPE *x = a, *y = b, inverse = (TYPE)(1 / beta);                 \
+        const TYPE half = (TYPE)(beta / 2);                                    \
+        TYPE lanes[LANES] = {0}, *out = out_;                                  \
+        double sum = 0;                                                        \
+        int64_t i = 0;                                                         \
+        for (; out && i < n; i++) {                                            \
+            out[i] = smooth_one_##TYPE(x[i] - y[i], inverse, half);            \
+        }                                                                      \
+        for (; i + LANES <= n; i += LANES) {                                   \
+            FOR_LANES {                                                        \
+                lanes[k] += smooth_one_##TYPE(x[i + k] - y[i + k], inverse,    \
+                                              half);                           \
+            }                                                                  \
+        }                                                                      \
+        FOR_LANES { sum += (double)lanes[k]; }                                 \
+        for (; i < n; i++) {                                                   \
+            sum += (double)smooth_one_##TYPE(x[i] - y[i], inverse, half);      \
+        }                                                                      \
+        return sum;                                                            \
     }
 
 ROWS(float)
@@ -127,6 +159,6 @@ static void moments_float(const void *row, int64_t n, double *mean, double *m2)
 
 #define SET(TYPE)                                                              \
     {add_##TYPE, moments_##TYPE, affine_##TYPE, normalise_##TYPE,              \
-     distance_##TYPE}
+     distance_##TYPE, smooth_##TYPE}
 
 const rt__rows_table RT_ISA_NAME(rows) = {SET(float), SET(double)};
