@@ -21,6 +21,12 @@ void rt__random_untempered(rt_generator *g, uint32_t *out, int64_t n);
 void rt__random_temper(uint32_t *words, int64_t n);
 float rt__random_f24(rt_generator *g);          /* uniform [0,1), 24 bits */
 double rt__random_f53(rt_generator *g);         /* uniform [0,1), 53 bits */
+/* What rt__random_f53 makes of the next two words. */
+static inline double rt__fraction53(uint32_t high, uint32_t low)
+{
+    uint64_t word = (uint64_t)high << 32 | low;
+    return (double)(word & ((1ull << 53) - 1)) * 0x1p-53;
+}
 /* Scalar normal (pairs in float64, the second is kept). */
 double rt__random_normal(rt_generator *g);
 /* The generator an op uses: `v` when given, else the default one. */

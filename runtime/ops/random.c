@@ -6,6 +6,7 @@
 #include "runtime/ops/cpu/random_fill.h"
 #include "runtime/ops/op.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -349,12 +350,39 @@ typedef struct weights {
     int64_t rows, columns;
 } weights;
 
+#define COUNT_GOOD(TYPE)                                                       \
+    do {                                                                       \
+        const TYPE *v = (const TYPE *)(const void *)w->t->data +               \
+                        row * w->columns;                                      \
+        for (int64_t i = 0; i < w->columns; i++) {                             \
+            good += v[i] >= 0 && v[i] <= most;                                 \
+            positive += v[i] > 0;                                              \
+        }                                                                      \
+    } while (0)
+
+/* Whether a row has nothing wrong; what it has is for check_row to say. */
+static bool is_good_row(const weights *w, int64_t row, int64_t least)
+{
+    int64_t good = 0, positive = 0;
+    if (w->t->dtype == RT_FLOAT32) {
+        const float most = FLT_MAX;
+        COUNT_GOOD(float);
+    } else if (w->t->dtype == RT_FLOAT64) {
+        const double most = DBL_MAX;
+        COUNT_GOOD(double);
+    }
+    return good == w->columns && positive >= least;
+}
+
 static rt_status check_row(const rt__call *c, const weights *w, int64_t row,
                            int64_t wanted, bool replacement)
 {
     rt_dtype d = (rt_dtype)w->t->dtype;
     double sum = 0;
     int64_t positive = 0;
+    if (is_good_row(w, row, replacement || wanted < 1 ? 1 : wanted)) {
+        return RT_OK;
+    }
     for (int64_t i = 0; i < w->columns; i++) {
         const char *p = w->t->data + (row * w->columns + i) *
                                          (int64_t)rt_dtype_size(d);
@@ -411,48 +439,71 @@ static rt_status without_replacement(rt__call *c, const weights *w,
     return s;
 }
 
-/* First index whose cumulative share reaches u. */
+/* How many of the shares are below u; the last index at most. */
 static int64_t search(const double *shares, int64_t n, double u)
 {
-    int64_t left = 0, right = n;
-    while (left < right) {
-        int64_t mid = left + (right - left) / 2;
-        if (shares[mid] < u) {
-            left = mid + 1;
-        } else {
-            right = mid;
+    int64_t low = 0;
+    for (int64_t left = n; left > 1; left -= left / 2) {
+        low += -(int64_t)(shares[low + left / 2 - 1] < u) & (left / 2);
+    }
+    low += shares[low] < u;
+    return low < n ? low : n - 1;
+}
+
+/* Samples, drawn in their order, lie as doubles where their answers go. */
+typedef struct drawing {
+    const weights *w;
+    double *shares;          /* a row for each row of weights */
+    rt_tensor *out;
+    int64_t wanted;
+} drawing;
+
+static void draw_rows(void *ctx, int64_t begin, int64_t end)
+{
+    const drawing *d = ctx;
+    const weights *w = d->w;
+    rt_dtype t = (rt_dtype)w->t->dtype;
+    int64_t n = w->columns, size = (int64_t)rt_dtype_size(t);
+    for (int64_t r = begin; r < end; r++) {
+        double sum = 0, *shares = d->shares + r * n;
+        const char *p = w->t->data + r * n * size;
+        for (int64_t i = 0; i < n; i++) {
+            sum += t == RT_FLOAT32 ? (double)((const float *)(const void *)p)[i]
+                                   : rt__load_float(t, p + i * size);
+            shares[i] = sum;
+        }
+        for (int64_t i = 0; i < n; i++) {
+            shares[i] /= sum;
+        }
+        int64_t *out = (int64_t *)d->out->data + r * d->wanted;
+        for (int64_t k = 0; k < d->wanted && !rt__stops_at(k); k++) {
+            double u;
+            memcpy(&u, &out[k], sizeof u);
+            out[k] = search(shares, n, u);
         }
     }
-    return left < n ? left : n - 1;
 }
 
 static rt_status with_replacement(rt__call *c, const weights *w, int64_t wanted,
                                   rt_tensor *out)
 {
-    rt_dtype d = (rt_dtype)w->t->dtype;
     rt_generator *g = rt__generator_of(&c->a[3]);
-    double *shares = rt_alloc((size_t)w->columns * sizeof *shares);
-    if (!shares) {
+    drawing d = {.w = w, .out = out, .wanted = wanted};
+    d.shares = rt_alloc((size_t)(w->rows * w->columns) * sizeof *d.shares);
+    if (!d.shares) {
         return rt_fail(c->err, RT_E_MEMORY, "multinomial: not enough memory");
     }
     rt__generator_lock(g);
-    for (int64_t r = 0; r < w->rows && !rt_interrupted(); r++) {
-        double sum = 0;
-        for (int64_t i = 0; i < w->columns; i++) {
-            sum += rt__load_float(d, w->t->data + (r * w->columns + i) *
-                                                  (int64_t)rt_dtype_size(d));
-            shares[i] = sum;
-        }
-        for (int64_t i = 0; i < w->columns; i++) {
-            shares[i] /= sum;
-        }
-        for (int64_t k = 0; k < wanted && !rt__stops_at(k); k++) {
-            ((int64_t *)out->data)[r * wanted + k] =
-                search(shares, w->columns, rt__random_f53(g));
-        }
+    for (int64_t i = 0; i < out->numel && !rt__stops_at(i); i++) {
+        double u = rt__random_f53(g);
+        memcpy((int64_t *)out->data + i, &u, sizeof u);
     }
     rt__generator_unlock(g);
-    rt_free(shares);
+    if (!rt_interrupted()) {
+        rt__parallel(w->rows, 16384 / (w->columns + 8 * wanted) + 1, draw_rows,
+                     &d);
+    }
+    rt_free(d.shares);
     return RT_OK;
 }
 

@@ -2,6 +2,7 @@
  * Random ops draw what PyTorch 2.13's CPU kernels draw after manual_seed(7).
  */
 #include <math.h>
+#include <string.h>
 
 #include "runtime/base/random.h"
 #include "runtime/ops/cpu/random_kernels.h"
@@ -107,6 +108,37 @@ CASE(integers_and_permutations_follow_the_words)
     t = call("randperm", 1, eight);
     check_values(t, c, 8, 0);
     rt_release(t);
+}
+
+static rt_tensor *drawn(int64_t count, bool again, int threads)
+{
+    int64_t shape[] = {40, 500};
+    rt_tensor *w = sized("rand", 20000, RT_FLOAT32), *wide = NULL;
+    rt_set_num_threads(threads);
+    CHECK_OK(rt_tensor_view(&wide, w, 2, shape, (int64_t[]){500, 1}, 0, &err),
+             err);
+    rt_value args[] = {RT_V_TENSOR(wide), RT_V_INT(count), RT_V_BOOL(again)};
+    rt_tensor *t = call("multinomial", 3, args);
+    for (int64_t i = 0; t && i < t->numel; i++) {
+        CHECK(at(t, i) >= 0 && at(t, i) < 500);
+    }
+    rt_release(w);
+    rt_release(wide);
+    return t;
+}
+
+CASE(samples_of_weights_are_the_same_for_any_number_of_threads)
+{
+    for (int k = 0; k < 3; k++) {
+        int64_t count = k == 0 ? 1 : 60;
+        rt_tensor *one = drawn(count, k == 2, 1), *more = drawn(count, k == 2, 3);
+        CHECK_INT(one->numel, 40 * count);
+        CHECK(memcmp(one->data, more->data,
+                     (size_t)one->numel * sizeof(int64_t)) == 0);
+        rt_release(one);
+        rt_release(more);
+    }
+    rt_set_num_threads(0);
 }
 
 CASE(a_seed_repeats_and_threads_do_not_matter)

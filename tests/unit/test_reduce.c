@@ -267,6 +267,34 @@ CASE(logsumexp_does_not_overflow)
     rt_release(x);
 }
 
+/* Samples that say nothing or mislead, equal elements, infinities. */
+CASE(the_median_of_many_has_half_of_them_on_either_side)
+{
+    enum { N = 40000 };
+    for (int k = 0; k < 12; k++) {
+        rt_dtype d = k % 2 ? RT_INT64 : RT_FLOAT32;
+        rt_tensor *x = noise(RT_FLOAT64, SHAPE(N), 3), *y = NULL;
+        int64_t below = 0, above = 0;
+        CHECK_OK(rt_tensor_new(&y, d, 1, (int64_t[]){N}, &err), err);
+        for (int64_t i = 0; i < N; i++) {
+            double v = at(x, i) * 1e6;
+            put(y, i, k / 2 == 0   ? v
+                      : k / 2 == 1 ? (double)i
+                      : k / 2 == 2 ? (double)(N - i)
+                      : k / 2 == 3 ? (v > 0 ? 5 : 5 + (v < -9e5))
+                      : k / 2 == 4 ? (i % (N / 1024) ? v : -2e6)
+                                   : (k % 2 ? v : v > 1 ? INFINITY : -INFINITY));
+        }
+        rt_tensor *m = CALL(median, 1, T(y));
+        for (int64_t i = 0; i < N; i++) {
+            below += at(y, i) < at(m, 0);
+            above += at(y, i) > at(m, 0);
+        }
+        CHECK(below <= (N - 1) / 2 && above <= N / 2);
+        DROP(x, y, m);
+    }
+}
+
 CASE(the_median_is_the_lower_middle)
 {
     rt_tensor *x = tensor(RT_INT64, SHAPE(6), VALUES(5, 1, 9, 3, 7, 8));

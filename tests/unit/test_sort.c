@@ -222,6 +222,28 @@ CASE(bincount_counts_and_weighs)
     DROP(t, w, a, b);
 }
 
+CASE(many_values_are_counted_by_several_threads)
+{
+    enum { N = 150001 };
+    rt_tensor *t = counting(RT_INT64, SHAPE(N));
+    for (int bins = 2047; bins < 2050; bins++) {
+        for (int64_t i = 0; i < N; i++) {
+            put(t, i, (double)(i * 7 % bins));
+        }
+        rt_set_num_threads(bins % 3 + 1);
+        rt_tensor *a = CALL(bincount, 1, T(t));
+        CHECK_INT(a->numel, bins);
+        for (int64_t i = 0; i < a->numel; i++) {
+            CHECK(at(a, i) == N / bins || at(a, i) == N / bins + 1);
+        }
+        rt_tensor *sum = CALL(sum, 1, T(a));
+        CHECK_INT((int64_t)at(sum, 0), N);
+        DROP(a, sum);
+    }
+    rt_set_num_threads(0);
+    rt_release(t);
+}
+
 CASE(searchsorted_finds_both_sides)
 {
     rt_tensor *s = tensor(RT_FLOAT32, SHAPE(4), VALUES(1, 2, 2, 5));

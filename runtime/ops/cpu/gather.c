@@ -136,6 +136,20 @@ static void move_one(const walk *w, char *t, char *s)
         }                                                                      \
     } while (0)
 
+/* Along a dense last dimension, in order. */
+static void add_floats(float *t, const float *s, const int64_t *v, int64_t n)
+{
+    for (; n >= 4; n -= 4, v += 4, s += 4) {
+        t[v[0]] += s[0];
+        t[v[1]] += s[1];
+        t[v[2]] += s[2];
+        t[v[3]] += s[3];
+    }
+    for (int64_t i = 0; i < n; i++) {
+        t[v[i]] += s[i];
+    }
+}
+
 static void walk_row(const walk *w, int64_t row)
 {
     int last = w->index->ndim - 1;
@@ -154,6 +168,14 @@ static void walk_row(const walk *w, int64_t row)
         WALK_ROW(uint32_t, *sp = *tp);
     } else if (w->size == 8 && !w->scatter) {
         WALK_ROW(uint64_t, *sp = *tp);
+    } else if (w->size == 4 && !w->add) {
+        WALK_ROW(uint32_t, *tp = *sp);
+    } else if (w->size == 8 && !w->add) {
+        WALK_ROW(uint64_t, *tp = *sp);
+    } else if (w->add && w->t->dtype == RT_FLOAT32 && by_index == 1
+               && by_place == 0 && ss == 1) {
+        add_floats((float *)w->t->data + ot, (const float *)w->s->data + os, v,
+                   width);
     } else if (w->add && w->t->dtype == RT_FLOAT32) {
         WALK_ROW(float, *tp += *sp);
     } else if (w->add && w->t->dtype == RT_FLOAT64) {

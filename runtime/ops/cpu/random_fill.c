@@ -276,13 +276,40 @@ void rt__sample_integers_full(rt_generator *g, rt_tensor *t)
     rt__generator_unlock(g);
 }
 
+/* Words are drawn in their order, some thousand pairs at a time; threads share
+ * the logarithms. */
+enum { WAITS = 8192, WAITS_A_PIECE = 1024 };
+
+typedef struct waiting {
+    rt_tensor *t;
+    int64_t first;             /* element of t that the first pair is for */
+    double lambda;
+    uint32_t words[2 * WAITS];
+} waiting;
+
+static void wait_range(void *ctx, int64_t begin, int64_t end)
+{
+    const waiting *w = ctx;
+    rt_dtype d = (rt_dtype)w->t->dtype;
+    for (int64_t i = begin; i < end; i++) {
+        double u = rt__fraction53(w->words[2 * i], w->words[2 * i + 1]);
+        rt__store_float(d, element(w->t, w->first + i),
+                        -1 / w->lambda * log1p(-u));
+    }
+}
+
 void rt__sample_exponential(rt_generator *g, rt_tensor *t, double lambda)
 {
-    rt_dtype d = (rt_dtype)t->dtype;
+    waiting w;
+    w.t = t;
+    w.lambda = lambda;
     rt__generator_lock(g);
-    for (int64_t i = 0; i < t->numel && !rt__stops_at(i); i++) {
-        rt__store_float(d, element(t, i),
-                        -1 / lambda * log1p(-rt__random_f53(g)));
+    for (w.first = 0; w.first < t->numel; w.first += WAITS) {
+        int64_t n = t->numel - w.first < WAITS ? t->numel - w.first : WAITS;
+        rt__random_words(g, w.words, 2 * n);
+        if (!rt__parallel(n, WAITS_A_PIECE, wait_range, &w)) {
+            break;
+        }
     }
     rt__generator_unlock(g);
 }

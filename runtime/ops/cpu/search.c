@@ -8,6 +8,7 @@
 #include "runtime/ops/cpu/sort.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 /* --- unique --------------------------------------------------------------- */
@@ -73,22 +74,39 @@ static void write_groups(rt__call *c, const distinct *d)
     }
 }
 
+enum { SOME = 1 << 15 };     /* elements of a piece */
+
+typedef struct limits {
+    const int64_t *v;
+    _Atomic int64_t low, high;
+} limits;
+
+static void limit_range(void *ctx, int64_t begin, int64_t end)
+{
+    const rt__reduce_table *reduce = RT_ISA_TABLE(reduce);
+    limits *l = ctx;
+    rt__sum a, b;
+    reduce->row[RT_RED_smallest][RT_INT64](l->v + begin, end - begin, 0, &a);
+    reduce->row[RT_RED_largest][RT_INT64](l->v + begin, end - begin, 0, &b);
+    int64_t low = l->low, high = l->high;
+    while (a.i < low && !atomic_compare_exchange_weak(&l->low, &low, a.i)) {
+    }
+    while (b.i > high && !atomic_compare_exchange_weak(&l->high, &high, b.i)) {
+    }
+}
+
 /* The least and the largest of n > 0 integers; not all were seen, and memory
  * must not be laid out by the answer, after RT_E_INTERRUPT. */
 static rt_status limits_of(const rt__call *c, const int64_t *v, int64_t n,
                            int64_t *low, int64_t *high)
 {
-    const rt__reduce_table *reduce = RT_ISA_TABLE(reduce);
-    *low = *high = v[0];
-    for (int64_t i = 0; i < n && !rt_interrupted(); i += 1 << 16) {
-        int64_t m = n - i < 1 << 16 ? n - i : 1 << 16;
-        rt__sum a, b;
-        reduce->row[RT_RED_smallest][RT_INT64](v + i, m, 0, &a);
-        reduce->row[RT_RED_largest][RT_INT64](v + i, m, 0, &b);
-        *low = a.i < *low ? a.i : *low;
-        *high = b.i > *high ? b.i : *high;
+    limits l = {v, v[0], v[0]};
+    if (!rt__parallel(n, SOME, limit_range, &l) || rt_interrupted()) {
+        return rt__interrupted(c->name, c->err);
     }
-    return rt_interrupted() ? rt__interrupted(c->name, c->err) : RT_OK;
+    *low = l.low;
+    *high = l.high;
+    return RT_OK;
 }
 
 /* Where integers lie close together: each has a place of its own, which counts
@@ -237,30 +255,50 @@ static rt_status count_weighted(rt__call *c, const rt_tensor *index,
     return s;
 }
 
+enum { TABLES = 4, FEW = 2048 };
+
+typedef struct counting {
+    const int64_t *v;
+    _Atomic int64_t *out;
+    int64_t bins;
+} counting;
+
 /* Few bins are counted four at a time, each in a table of its own: equal values
- * in a row would wait for each other. */
+ * in a row would wait for each other. Sums of integers have no order. */
+static void count_few(void *ctx, int64_t begin, int64_t end)
+{
+    const counting *c = ctx;
+    const int64_t *v = c->v;
+    int32_t near[TABLES][FEW];
+    int64_t i = begin;
+    for (int k = 0; k < TABLES; k++) {
+        memset(near[k], 0, (size_t)c->bins * sizeof near[k][0]);
+    }
+    for (; end - i >= TABLES; i += TABLES) {
+        near[0][v[i]]++;
+        near[1][v[i + 1]]++;
+        near[2][v[i + 2]]++;
+        near[3][v[i + 3]]++;
+    }
+    for (; i < end; i++) {
+        near[0][v[i]]++;
+    }
+    for (int64_t k = 0; k < c->bins; k++) {
+        atomic_fetch_add_explicit(&c->out[k], (int64_t)near[0][k] + near[1][k] +
+                                  near[2][k] + near[3][k],
+                                  memory_order_relaxed);
+    }
+}
+
 static void count_values(int64_t *out, int64_t bins, const int64_t *v,
                          int64_t n)
 {
-    enum { TABLES = 4, FEW = 2048 };
-    int32_t near[TABLES][FEW];
-    int64_t i = 0;
-    while (bins <= FEW && n - i >= FEW && !rt_interrupted()) {
-        int64_t end = n - i < 1 << 16 ? n - i : 1 << 16;
-        end = i + end / TABLES * TABLES;
-        memset(near, 0, sizeof near);
-        for (; i < end; i += TABLES) {
-            near[0][v[i]]++;
-            near[1][v[i + 1]]++;
-            near[2][v[i + 2]]++;
-            near[3][v[i + 3]]++;
-        }
-        for (int64_t k = 0; k < bins; k++) {
-            out[k] += (int64_t)near[0][k] + near[1][k] + near[2][k] +
-                      near[3][k];
-        }
+    counting c = {v, (_Atomic int64_t *)out, bins};
+    if (bins <= FEW && n >= FEW) {
+        rt__parallel(n, SOME, count_few, &c);
+        return;
     }
-    for (; i < n && !rt__stops_at(i); i++) {
+    for (int64_t i = 0; i < n && !rt__stops_at(i); i++) {
         out[v[i]]++;
     }
 }
