@@ -672,6 +672,39 @@ CASE(float32_remainders_are_exact_for_any_quotient)
     }
 }
 
+CASE(halves_calculate_as_float32_rounded_once_on_every_instruction_set)
+{
+    enum { N = 65536 + 37 };
+    static const rt__ew ops[] = {RT_EW_add, RT_EW_sub, RT_EW_mul, RT_EW_div};
+    static const rt_dtype types[] = {RT_FLOAT16, RT_BFLOAT16};
+    static uint16_t a[N], b[N], y[N], z[N];
+    static float wide[3][N];
+    static const rt__params none;
+    for (int i = 0; i < N; i++) {
+        a[i] = (uint16_t)i;
+        b[i] = (uint16_t)(i * 40503u >> 3);
+    }
+    for (int k = 0; k < 8 * ((int)rt__cpu_info()->isa + 1); k++) {
+        rt__isa isa = (rt__isa)(k / 8);
+        rt_dtype t = types[k / 4 % 2];
+        const rt__convert_table *c = rt__convert_tables[isa];
+        const rt__elementwise_table *e = rt__elementwise_tables[isa];
+        c->fn[t][RT_FLOAT32]((char *)wide[1], 4, (char *)a, 2, N);
+        c->fn[t][RT_FLOAT32]((char *)wide[2], 4, (char *)b, 2, N);
+        e->fn[ops[k % 4]][RT_FLOAT32]((void *[]){wide[0], wide[1], wide[2]}, N,
+                                      &none);
+        c->fn[RT_FLOAT32][t]((char *)z, 2, (char *)wide[0], 4, N);
+        e->halves[k / 4 % 2][ops[k % 4]]((void *[]){y, a, b}, N, &none);
+        for (int i = 0; i < N; i++) {
+            if (y[i] != z[i] && !isnan(wide[0][i])) {
+                UNIT_FAIL("op %d of %04x and %04x on instruction set %d is "
+                          "%04x, not %04x", ops[k % 4], a[i], b[i], isa, y[i],
+                          z[i]);
+            }
+        }
+    }
+}
+
 CASE(division_modes_agree_with_python)
 {
     static const double a[] = {7, -7, 7, -7}, b[] = {2, 2, -2, -2};

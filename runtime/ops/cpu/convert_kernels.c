@@ -70,14 +70,12 @@
     CONVERT(s##_f64, S, double, LOAD, IDENTITY)
 
 #if defined(__AVX512F__)
-/* Dense rows of halves by the machine's own instructions, whose results are
- * those of vec_half.h but for what a NaN carries: that is put right. */
+/* Dense rows of halves. */
 static void halves_to_floats(float *to, const uint16_t *from, int64_t n)
 {
     int64_t i = 0;
     for (; i + 16 <= n; i += 16) {
-        __m256i h = _mm256_loadu_si256((const void *)(from + i));
-        _mm512_storeu_ps(to + i, _mm512_cvtph_ps(h));
+        _mm512_storeu_ps(to + i, v_load_halves(from + i));
     }
     for (; i < n; i++) {
         to[i] = v_from_half(from[i]);
@@ -88,14 +86,7 @@ static void floats_to_halves(uint16_t *to, const float *from, int64_t n)
 {
     int64_t i = 0;
     for (; i + 16 <= n; i += 16) {
-        __m512 v = _mm512_loadu_ps(from + i);
-        __m512i sign = _mm512_and_epi32(_mm512_castps_si512(v),
-                                        _mm512_set1_epi32(INT32_MIN));
-        __m512i nan = _mm512_or_epi32(sign, _mm512_set1_epi32(0x7fc00000));
-        v = _mm512_mask_mov_ps(v, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q),
-                               _mm512_castsi512_ps(nan));
-        _mm256_storeu_si256((void *)(to + i),
-                            _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+        v_store_halves(to + i, _mm512_loadu_ps(from + i));
     }
     for (; i < n; i++) {
         to[i] = v_to_half(from[i]);

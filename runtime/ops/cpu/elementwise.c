@@ -530,13 +530,29 @@ static bool run_plain(rt__elementwise_fn fn, rt__ew op, rt_dtype k,
     return true;
 }
 
+static bool all_are(rt_dtype dtype, const rt_tensor *out, rt_tensor *const *in,
+                    int n)
+{
+    bool all = out->dtype == dtype;
+    for (int i = 0; i < n; i++) {
+        all &= in[i]->dtype == dtype;
+    }
+    return all;
+}
+
 rt_status rt__elementwise(const char *name, rt__ew op, rt_dtype compute,
                           rt_tensor *out, rt_tensor *const *in, int n,
                           const rt__params *p, rt_error *err)
 {
     static const rt__params none;
     rt_dtype k = is_half(compute) ? RT_FLOAT32 : compute;
-    rt__elementwise_fn fn = RT_ISA_TABLE(elementwise)->fn[op][k];
+    rt__elementwise_fn fn = NULL;
+    if (k != compute && all_are(compute, out, in, n)) {
+        bool brain = compute == RT_BFLOAT16;
+        fn = RT_ISA_TABLE(elementwise)->halves[brain][op];
+        k = fn ? compute : k;
+    }
+    fn = fn ? fn : RT_ISA_TABLE(elementwise)->fn[op][k];
     p = p ? p : &none;
     if (!fn) {
         return no_kernel(name, compute, err);

@@ -3,6 +3,7 @@
  */
 #include "runtime/ops/cpu/isa.h"
 #include "runtime/ops/cpu/vec64.h"
+#include "runtime/ops/cpu/vec_half.h"
 #include "runtime/ops/cpu/vec_trig.h"
 #include "runtime/ops/cpu/wide_normal.h"
 #include "runtime/ops/cpu/wide_rows.h"
@@ -429,6 +430,36 @@ WHERE(i64, int64_t)
 WHERE(f32, float)
 WHERE(f64, double)
 
+/* Halves without a detour through buffers of float32. */
+#if defined(__AVX512F__)
+#define HALVES_AT_ONCE(op)                                                     \
+    for (; i + 16 <= n; i += 16) {                                             \
+        __m512 a = v_load_halves(left + i), b = v_load_halves(right + i);      \
+        v_store_halves(out + i, a op b);                                       \
+    }
+#else
+#define HALVES_AT_ONCE(op)
+#endif
+#define HALF_LOOP(id, AT_ONCE, FROM, TO, op)                                   \
+    static void id(void *const *data, int64_t n, const rt__params *p)          \
+    {                                                                          \
+        const uint16_t *left = data[1], *right = data[2];                      \
+        uint16_t *out = data[0];                                               \
+        int64_t i = 0;                                                         \
+        AT_ONCE                                                                \
+        RT_VECTORISE                                                           \
+        for (int64_t k = i; k < n; k++) {                                      \
+            out[k] = TO(FROM(left[k]) op FROM(right[k]));                      \
+        }                                                                      \
+    }
+#define HALF_LOOPS(name, op)                                                   \
+    HALF_LOOP(k_##name##_f16, HALVES_AT_ONCE(op), v_from_half, v_to_half, op)  \
+    HALF_LOOP(k_##name##_bf16, , v_from_bfloat16, v_to_bfloat16, op)
+HALF_LOOPS(add, +)
+HALF_LOOPS(sub, -)
+HALF_LOOPS(mul, *)
+HALF_LOOPS(div, /)
+
 /* --- the table ----------------------------------------------------------- */
 
 #define INTEGERS(name)                                                         \
@@ -497,4 +528,9 @@ const rt__elementwise_table RT_ISA_NAME(elementwise) = {{
 #undef EW1W
 #define EW1W(name, f, d) [RT_EW_##name] = k_##name##_after_mul_add,
 #include "runtime/ops/cpu/elementwise.def"
-}}};
+}}, {
+#define HALVES(name, type) [RT_EW_##name] = k_##name##_##type
+    {HALVES(add, f16), HALVES(sub, f16), HALVES(mul, f16), HALVES(div, f16)},
+    {HALVES(add, bf16), HALVES(sub, bf16), HALVES(mul, bf16),
+     HALVES(div, bf16)},
+}};

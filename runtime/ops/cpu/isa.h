@@ -67,6 +67,8 @@ typedef struct rt__elementwise_table {
     rt__elementwise_fn single[2][RT_EW_COUNT];
     /* float32 of one operand after something else; NULL: none */
     rt__elementwise_fn after[RT_FIRST_COUNT][RT_EW_COUNT];
+    /* float16 and bfloat16 where nothing has to be converted; NULL: none */
+    rt__elementwise_fn halves[2][RT_EW_COUNT];
 } rt__elementwise_table;
 RT_ISA_FAMILY(rt__elementwise_table, elementwise);
 

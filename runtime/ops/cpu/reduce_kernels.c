@@ -63,9 +63,16 @@ typedef double wide64_loose __attribute__((vector_size(4 * WIDE), aligned(8),
 /* `total` takes the lanes, joined by halving: one order for all widths. */
 #define HALF_JOIN(total, lane, TAKE)                                           \
     do {                                                                       \
-        double room[HALF_LANES];                                               \
+        double room[HALF_WIDE];                                                \
+        _Pragma("GCC unroll 4")                                                \
+        for (int half = HALF_PARTS / 2; half > 0; half /= 2) {                 \
+            _Pragma("GCC unroll 8")                                            \
+            for (int j = 0; j < half; j++) {                                   \
+                lane[j] TAKE lane[j + half];                                   \
+            }                                                                  \
+        }                                                                      \
         memcpy(room, lane, sizeof room);                                       \
-        for (int half = HALF_LANES / 2; half > 0; half /= 2) {                 \
+        for (int half = HALF_WIDE / 2; half > 0; half /= 2) {                  \
             for (int j = 0; j < half; j++) {                                   \
                 room[j] TAKE room[j + half];                                   \
             }                                                                  \
@@ -119,10 +126,21 @@ WIDE_SUM64(deviations_f64, v - m)
         for (; i + HALF_LANES <= n; i += HALF_LANES) {                         \
             EACH_HALF { lane[j] *= LOAD(x + i + j * HALF_WIDE); }              \
         }                                                                      \
-        HALF_JOIN(total, lane, *=);                                            \
-        for (; i < n; i++) {                                                   \
-            total *= (double)x[i];                                             \
+        EACH_HALF                                                              \
+        {                                                                      \
+            const T *at = x + i + j * HALF_WIDE;                               \
+            int64_t left = n - i - j * HALF_WIDE;                              \
+            if (left >= HALF_WIDE) {                                           \
+                lane[j] *= LOAD(at);                                           \
+            } else if (left > 0) {                                             \
+                T rest[HALF_WIDE];                                             \
+                for (int k = 0; k < HALF_WIDE; k++) {                          \
+                    rest[k] = k < left ? at[k] : 1;                            \
+                }                                                              \
+                lane[j] *= LOAD(rest);                                         \
+            }                                                                  \
         }                                                                      \
+        HALF_JOIN(total, lane, *=);                                            \
         s->f = total;                                                          \
     }
 /* Floats as float64, in one step where the machine has it. */
