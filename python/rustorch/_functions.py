@@ -430,7 +430,10 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
         return _ops["norm"](x1.unsqueeze(-2) - x2.unsqueeze(-3), float(p), -1)
     # |a - b|^2 = |a|^2 + |b|^2 - 2 a.b; a distance of 0 has the gradient 0.
     squares = (x1 * x1).sum(-1, True) + (x2 * x2).sum(-1).unsqueeze(-2)
-    squares = (squares - 2 * (x1 @ x2.transpose(-1, -2))).clamp(min=0)
+    squares = _ops["sub"](squares, x1 @ x2.transpose(-1, -2), alpha=2)
+    if not squares.requires_grad:
+        return squares.clamp_(min=0).sqrt_()
+    squares = squares.clamp(min=0)
     same = squares == 0
     return squares.masked_fill(same, 1).sqrt().masked_fill(same, 0)
 

@@ -2,6 +2,7 @@
  * Elementwise and product ops that are compositions of others; gradients follow
  * from the parts.
  */
+#include "runtime/ops/cpu/elementwise.h"
 #include "runtime/ops/infer.h"
 #include "runtime/ops/steps.h"
 
@@ -13,17 +14,70 @@
 
 /* --- arithmetic ---------------------------------------------------------- */
 
+/* Whether one loop does for n operands: of one floating type and shape, and
+ * nothing to be recorded. */
+static bool in_one_loop(const rt__call *c, int n)
+{
+    const rt_tensor *a = c->a[0].t;
+    if (a->dtype != RT_FLOAT32 && a->dtype != RT_FLOAT64) {
+        return false;
+    }
+    for (int i = 0; i < n; i++) {
+        const rt_tensor *t = c->a[i].t;
+        if (t->dtype != a->dtype || !rt__same_shape(t, a) ||
+            (t->flags & RT_F_WRAPPED) ||
+            (rt_requires_grad(t) && rt_grad_enabled())) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static rt_status run_loop(rt__call *c, rt__ew op, int n, double p0)
+{
+    const rt_tensor *a = c->a[0].t;
+    const rt__params p = {.f = {p0}};
+    rt_tensor *in[RT_ELEMENTWISE_INPUTS];
+    for (int i = 0; i < n; i++) {
+        in[i] = c->a[i].t;
+    }
+    rt_status s =
+        rt__result_new(c, 0, (rt_dtype)a->dtype, a->ndim, a->shape);
+    return s == RT_OK ? rt__elementwise(c->name, op, (rt_dtype)a->dtype,
+                                        c->r[0].t, in, n, &p, c->err)
+                      : s;
+}
+
 RT_KERNEL(lerp)
 {
     rt__steps w = RT_STEPS(c);
+    const rt_tensor *weight = c->a[2].t;
+    if (in_one_loop(c, 3)) {
+        return run_loop(c, RT_EW_lerp_by, 3, 0);
+    }
+    if ((weight->flags & RT_F_WRAPPED) && in_one_loop(c, 2) &&
+        rt_dtype_is_floating((rt_dtype)weight->dtype)) {
+        return run_loop(c, RT_EW_lerp, 2,
+                        rt__load_float((rt_dtype)weight->dtype, weight->data));
+    }
     rt_tensor *gap = CALL(&w, RT_OP_sub, c->a[1], c->a[0]);
     rt_tensor *part = CALL(&w, RT_OP_mul, c->a[2], T(gap));
     return rt__steps_end(&w, c, CALL(&w, RT_OP_add, c->a[0], T(part)));
 }
 
+static bool is_number(const rt_value *v, double n)
+{
+    return (v->kind == RT_K_FLOAT ? v->f : (double)v->i) == n;
+}
+
 RT_KERNEL(addcmul)
 {
     rt__steps w = RT_STEPS(c);
+    if (in_one_loop(c, 3)) {
+        return run_loop(c, is_number(&c->a[3], 1) ? RT_EW_add_product
+                                                  : RT_EW_addcmul,
+                        3, rt__arg_float(c, 3));
+    }
     rt_tensor *part = CALL(&w, RT_OP_mul, c->a[1], c->a[2]);
     return rt__steps_end(&w, c,
                          CALL(&w, RT_OP_add, c->a[0], T(part), c->a[3]));
@@ -32,6 +86,9 @@ RT_KERNEL(addcmul)
 RT_KERNEL(addcdiv)
 {
     rt__steps w = RT_STEPS(c);
+    if (in_one_loop(c, 3)) {
+        return run_loop(c, RT_EW_addcdiv, 3, rt__arg_float(c, 3));
+    }
     rt_tensor *part = CALL(&w, RT_OP_div, c->a[1], c->a[2]);
     return rt__steps_end(&w, c,
                          CALL(&w, RT_OP_add, c->a[0], T(part), c->a[3]));
@@ -136,11 +193,6 @@ RT_KERNEL(outer)
     }
     rt_tensor *column = CALL(&w, RT_OP_unsqueeze, c->a[0], RT_V_INT(1));
     return rt__steps_end(&w, c, CALL(&w, RT_OP_mul, T(column), c->a[1]));
-}
-
-static bool is_number(const rt_value *v, double n)
-{
-    return (v->kind == RT_K_FLOAT ? v->f : (double)v->i) == n;
 }
 
 RT_KERNEL(addmm)

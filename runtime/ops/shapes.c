@@ -620,28 +620,27 @@ static rt_status diag_of_matrix(rt_tensor **out, rt__call *c)
     return s;
 }
 
-/* Zeros with a vector on the k-th diagonal, through a masked grid: row i,
- * column j holds v[i - max(0, -k)] where j == i + k. Written as an index_put
- * so that the gradient is that of index_put. */
+/* Zeros with a copy of a vector on the k-th diagonal. */
 static rt_status diag_of_vector(rt_tensor **out, rt__call *c)
 {
-    rt_tensor *self = rt__arg(c, 0), *zeros = NULL, *at[2] = {NULL, NULL};
-    int64_t k = c->a[1].i, n = self->numel, size = n + (k < 0 ? -k : k);
+    rt_tensor *self = rt__arg(c, 0), *view = NULL;
+    int64_t k = c->a[1].i, size = self->numel + (k < 0 ? -k : k);
     int64_t shape[2] = {size, size};
-    rt_status s = rt__op1(RT_OP_zeros, &zeros, c->err, 2, RT_V_INTS(shape, 2),
+    rt_status s = rt__op1(RT_OP_zeros, out, c->err, 2, RT_V_INTS(shape, 2),
                           RT_V_DTYPE(self->dtype));
-    for (int i = 0; s == RT_OK && i < 2; i++) {
-        int64_t from = i == 0 ? (k < 0 ? -k : 0) : (k > 0 ? k : 0);
-        s = rt__op1(RT_OP_arange_start, &at[i], c->err, 2, RT_V_INT(from),
-                    RT_V_INT(from + n));
+    if (s == RT_OK) {
+        s = rt__op1(RT_OP_diagonal, &view, c->err, 2, RT_V_TENSOR(*out),
+                    RT_V_INT(k));
     }
     if (s == RT_OK) {
-        s = rt__op1(RT_OP_index_put, out, c->err, 3, RT_V_TENSOR(zeros),
-                    RT_V_TENSORS(at, 2), c->a[0]);
+        s = rt__op0(RT_OP_copy_, c->err, 2, RT_V_TENSOR(view),
+                    RT_V_TENSOR(self));
     }
-    rt_release(zeros);
-    rt_release(at[0]);
-    rt_release(at[1]);
+    rt_release(view);
+    if (s != RT_OK) {
+        rt_release(*out);
+        *out = NULL;
+    }
     return s;
 }
 

@@ -20,6 +20,44 @@ CASE(interpolation_and_fused_sums_follow_their_formulas)
     rt_release(b);
 }
 
+static void check_same(const char *name, rt_tensor *recorded, rt_tensor *loop)
+{
+    if (largest_difference(recorded, loop) != 0) {
+        UNIT_FAIL("%s of %s differs from its recorded form", name,
+                  rt_dtype_name((rt_dtype)loop->dtype));
+    }
+    DROP(recorded, loop);
+}
+
+CASE(one_loop_gives_the_bits_of_the_recorded_steps)
+{
+    for (int k = 0; k < 2 * 3; k++) {
+        rt_dtype d = k % 2 ? RT_FLOAT64 : RT_FLOAT32;
+        rt_tensor *a[2], *b = noise(d, SHAPE(41, 1003), 3);
+        rt_tensor *w = noise(d, SHAPE(41, 1003), 4);
+        a[0] = noise(d, SHAPE(41, 1003), 5);
+        a[1] = CALL(clone, 1, T(a[0]));
+        CHECK_OK(rt_set_requires_grad(a[0], true, &err), err);
+        rt_set_num_threads(k / 2 + 1);
+        rt_tensor *r[2][6];
+        for (int i = 0; i < 2; i++) {
+            r[i][0] = CALL(lerp, 3, T(a[i]), T(b), RT_V_FLOAT(0.3));
+            r[i][1] = CALL(lerp, 3, T(a[i]), T(b), T(w));
+            r[i][2] = CALL(addcmul, 3, T(a[i]), T(b), T(w));
+            r[i][3] = CALL(addcmul, 4, T(a[i]), T(b), T(w), RT_V_FLOAT(0.7));
+            r[i][4] = CALL(addcdiv, 3, T(a[i]), T(b), T(w));
+            r[i][5] = CALL(addcdiv, 4, T(a[i]), T(b), T(w), RT_V_INT(3));
+        }
+        CHECK(rt_requires_grad(r[0][0]) && !rt_requires_grad(r[1][0]));
+        for (int i = 0; i < 6; i++) {
+            check_same(i < 2 ? "lerp" : i < 4 ? "addcmul" : "addcdiv", r[0][i],
+                       r[1][i]);
+        }
+        DROP(a[0], a[1], b, w);
+    }
+    rt_set_num_threads(0);
+}
+
 CASE(activations_follow_their_formulas)
 {
     rt_tensor *x = tensor(RT_FLOAT64, SHAPE(4), VALUES(-30, -1, 0.5, 30));

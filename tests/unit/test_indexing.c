@@ -244,6 +244,42 @@ CASE(index_select_and_index_add)
     DROP(t, i, a, sum);
 }
 
+CASE(short_rows_are_added_in_the_order_of_their_indices)
+{
+    static const rt_dtype types[] = {RT_FLOAT32, RT_FLOAT64, RT_INT32,
+                                     RT_INT64, RT_FLOAT16, RT_UINT8};
+    static const int widths[] = {1, 3, 8, 9, 64, 70};
+    for (int k = 0; k < 36; k++) {
+        rt_dtype dtype = types[k % 6];
+        int64_t w = widths[k / 6], wrong = 0;
+        rt_tensor *i = tensor(RT_INT64, SHAPE(11), VALUES(4, 0, 4, 4, 2, 1, 0));
+        rt_tensor *from = counting(dtype, SHAPE(150, 11, w));
+        for (int threads = 1; threads <= 3; threads++) {
+            rt_set_num_threads(threads);
+            rt_tensor *t = tensor(dtype, SHAPE(150, 5, w), VALUES(0));
+            rt_tensor *sum = CALL(index_add_, 4, T(t), I(1), T(i), T(from));
+            rt_tensor *one = tensor(dtype, SHAPE(1), VALUES(0));
+            for (int64_t e = 0; e < sum->numel; e++) {
+                put(one, 0, 0);
+                for (int64_t n = 0; n < 11; n++) {
+                    if ((int64_t)at(i, n) == e / w % 5) {
+                        double v = at(from, (e / w / 5 * 11 + n) * w + e % w);
+                        put(one, 0, at(one, 0) + v);
+                    }
+                }
+                wrong += at(sum, e) != at(one, 0);
+            }
+            DROP(t, sum, one);
+        }
+        if (wrong) {
+            UNIT_FAIL("%s rows of %lld: %lld wrong", rt_dtype_name(dtype),
+                      (long long)w, (long long)wrong);
+        }
+        DROP(i, from);
+    }
+    rt_set_num_threads(0);
+}
+
 CASE(gather_and_scatter_are_inverse)
 {
     rt_tensor *t = counting(RT_FLOAT32, SHAPE(2, 3));

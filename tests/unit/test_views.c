@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * View and shape ops: geometry, shared memory, values, refusals.
  */
+#include "runtime/ops/cpu/move.h"
 #include "tests/unit/tensors.h"
 
 CASE(view_shares_memory_and_fills_in_minus_one)
@@ -295,6 +296,54 @@ CASE(pad_modes)
     REFUSES(RT_E_ARGUMENT, "mode must be", pad, 3, T(t), INTS(1, 1),
             RT_V_STRING("mirror"));
     DROP(t, a, b, c, d, e);
+}
+
+/* Element i of x [4, 13, w] padded by 1 to 3 a side, as pad's modes have it. */
+static double padded(const char *mode, const rt_tensor *x, const rt_tensor *out,
+                     int64_t i)
+{
+    int64_t from = 0, place[3];
+    for (int d = 2; d >= 0; d--) {
+        place[d] = i % out->shape[d];
+        i /= out->shape[d];
+    }
+    for (int d = 0; d < 3; d++) {
+        int64_t k = rt__pad_source(mode, place[d] - (3 - d), x->shape[d]);
+        if (k < 0) {
+            return 7;
+        }
+        from = from * x->shape[d] + k;
+    }
+    return at(x, from);
+}
+
+CASE(padded_planes_of_any_mode_and_dtype_hold_the_right_elements)
+{
+    static const char *const modes[] = {"constant", "reflect", "replicate",
+                                        "circular"};
+    static const rt_dtype types[] = {RT_UINT8, RT_FLOAT16, RT_FLOAT32,
+                                     RT_INT64};
+    for (int k = 0; k < 4 * 4 * 3; k++) {
+        const char *mode = modes[k % 4];
+        int64_t width = (int[]){3, 56, 301}[k / 16], wrong = 0;
+        rt_tensor *x = counting(types[k / 4 % 4], SHAPE(4, 13, width));
+        for (int threads = 1; threads <= 2; threads++) {
+            rt_set_num_threads(threads);
+            rt_tensor *out = CALL(pad, 4, T(x), INTS(1, 2, 2, 1, 3, 2),
+                                  RT_V_STRING(mode), RT_V_FLOAT(7));
+            for (int64_t i = 0; i < out->numel; i++) {
+                wrong += at(out, i) != padded(mode, x, out, i);
+            }
+            DROP(out);
+        }
+        rt_set_num_threads(0);
+        if (wrong) {
+            UNIT_FAIL("%s of width %lld, %s: %lld wrong", mode,
+                      (long long)width, rt_dtype_name(types[k / 4 % 4]),
+                      (long long)wrong);
+        }
+        DROP(x);
+    }
 }
 
 UNIT_MAIN

@@ -260,6 +260,26 @@ static void k_add_product_f64(void *const *data, int64_t n, const rt__params *p)
     }
 }
 
+#define LOOP3(id, T, expr)                                                     \
+    static void id(void *const *data, int64_t n, const rt__params *p)          \
+    {                                                                          \
+        const T *first = data[1], *second = data[2], *third = data[3];         \
+        const T P0 = (T)p->f[0];                                               \
+        T *out = data[0];                                                      \
+        (void)P0;                                                              \
+        RT_VECTORISE                                                           \
+        for (int64_t i = 0; i < n; i++) {                                      \
+            T a = first[i], b = second[i], c = third[i];                       \
+            out[i] = (T)(expr);                                                \
+        }                                                                      \
+    }
+LOOP3(k_addcmul_f32, float, FMA(P0, b * c, a))
+LOOP3(k_addcmul_f64, double, a + P0 * (b * c))
+LOOP3(k_addcdiv_f32, float, FMA(P0, b / c, a))
+LOOP3(k_addcdiv_f64, double, a + P0 * (b / c))
+LOOP3(k_lerp_by_f32, float, a + c * (b - a))
+LOOP3(k_lerp_by_f64, double, a + c * (b - a))
+
 /* sin and cos reduce their argument in float64, which holds up to a limit;
  * blocks with larger arguments go to libm. */
 #define TRIG(name, VECTOR, LIBM, LIBM64)                                       \
@@ -488,6 +508,9 @@ const rt__elementwise_table RT_ISA_NAME(elementwise) = {{
     [RT_EW_whole_modulo] = {INTEGERS(whole_modulo)},
     [RT_EW_float_pow] = {[RT_FLOAT32] = k_vector_pow_f32},
     [RT_EW_add_product] = {FLOATS(add_product)},
+    [RT_EW_addcmul] = {FLOATS(addcmul)},
+    [RT_EW_addcdiv] = {FLOATS(addcdiv)},
+    [RT_EW_lerp_by] = {FLOATS(lerp_by)},
 }, {{
 #undef EW1
 #undef EW1F

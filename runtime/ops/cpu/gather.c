@@ -521,6 +521,8 @@ typedef struct adding {
 } adding;
 
 #define COLUMNS 64           /* elements: one line of the cache or more */
+#define SHORT_ROW 64         /* elements: no columns to share */
+#define NO_CALL 8            /* elements that a call would take longer for */
 
 static void add_range(void *ctx, int64_t begin, int64_t end)
 {
@@ -539,11 +541,49 @@ static void add_range(void *ctx, int64_t begin, int64_t end)
     }
 }
 
+#define ADD_SHORT(TYPE)                                                        \
+    for (int64_t i = 0; i < r->n; i++) {                                       \
+        TYPE *to = (TYPE *)(void *)block + r->v[i] * a->each;                  \
+        const TYPE *from = (const TYPE *)(const void *)src + i * a->each;      \
+        for (int64_t k = 0; k < a->each; k++) {                                \
+            to[k] = (TYPE)(to[k] + from[k]);                                   \
+        }                                                                      \
+    }                                                                          \
+    break
+
+/* Whole blocks, of short rows. */
+static void add_blocks(void *ctx, int64_t begin, int64_t end)
+{
+    const adding *a = ctx;
+    const rows *r = a->r;
+    for (int64_t o = begin; o < end; o++) {
+        char *block = a->dst + o * r->size * r->inner;
+        const char *src = r->src + o * r->n * r->inner;
+        switch (a->each <= NO_CALL ? a->dtype : RT_DTYPE_NONE) {
+        case RT_FLOAT32: ADD_SHORT(float);
+        case RT_FLOAT64: ADD_SHORT(double);
+        case RT_INT32: ADD_SHORT(uint32_t);
+        case RT_INT64: ADD_SHORT(uint64_t);
+        default:
+            for (int64_t i = 0; i < r->n; i++) {
+                rt__add_row(a->dtype, block + r->v[i] * r->inner,
+                            src + i * r->inner, a->each);
+            }
+        }
+    }
+}
+
 static rt_status add_rows(rt__call *c, char *dst, const rows *r, int64_t outer,
                           rt_dtype dtype)
 {
     size_t size = rt_dtype_size(dtype);
     adding a = {r, dst, outer, r->inner / (int64_t)size, dtype, size};
+    if (outer > 1 && a.each <= SHORT_ROW && r->n * a.each <= GRAIN) {
+        return rt__parallel(outer, GRAIN / (r->n * a.each + 1) + 1, add_blocks,
+                            &a)
+                   ? RT_OK
+                   : rt__interrupted(c->name, c->err);
+    }
     int64_t blocks = (a.each + COLUMNS - 1) / COLUMNS;
     bool small = outer * r->n * a.each < 2 * GRAIN;
     if (!rt__parallel(blocks, small ? blocks : 1, add_range, &a) ||

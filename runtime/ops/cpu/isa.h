@@ -50,6 +50,9 @@ typedef enum rt__ew {
     RT_EW_whole_modulo,       /* divisor is 0 */
     RT_EW_float_pow,          /* pow of float32 */
     RT_EW_add_product,        /* a + b * c, the product rounded; floating */
+    RT_EW_addcmul,            /* a + P0 * (b * c), likewise */
+    RT_EW_addcdiv,            /* a + P0 * (b / c); floating */
+    RT_EW_lerp_by,            /* a + c * (b - a); floating */
     RT_EW_COUNT
 } rt__ew;
 

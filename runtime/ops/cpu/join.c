@@ -2,6 +2,7 @@
  * Kernels that move whole blocks: cat, flip, pad.
  */
 #include "runtime/base/pool.h"
+#include "runtime/ops/cpu/isa.h"
 #include "runtime/ops/cpu/move.h"
 
 #include <string.h>
@@ -238,6 +239,8 @@ typedef struct padding {
     int64_t first;               /* where in the source that begins */
     int64_t *map[RT_MAX_DIMS];   /* source position of each output position */
     uint64_t value;
+    bool constant;               /* the mode */
+    int64_t size;                /* of an element */
 } padding;
 
 /* Where an output row is: its place in each dimension but the last. */
@@ -249,11 +252,18 @@ static void pad_place(const padding *p, int64_t row, int64_t *place)
     }
 }
 
-static void pad_next(const padding *p, int64_t *place)
+/* `rows` further, within the plane of the last two dimensions or to its end. */
+static void pad_next(const padding *p, int64_t *place, int64_t rows)
 {
     int d = p->out->ndim - 2;
-    while (d >= 0 && ++place[d] == p->out->shape[d]) {
+    if (d >= 0) {
+        place[d] += rows;
+    }
+    while (d >= 0 && place[d] == p->out->shape[d]) {
         place[d--] = 0;
+        if (d >= 0) {
+            place[d]++;
+        }
     }
 }
 
@@ -271,47 +281,92 @@ static int64_t pad_row(const padding *p, const int64_t *place)
     return offset;
 }
 
+/* How many rows from this place on, at most `most`, are the source's rows one
+ * after the other, or all margin. */
+static int64_t pad_run(const padding *p, const int64_t *place, bool margin,
+                       int64_t most)
+{
+    int d = p->out->ndim - 2;
+    if (d < 0) {
+        return 1;
+    }
+    const int64_t *map = p->map[d] + place[d];
+    int64_t left = p->out->shape[d] - place[d], n = 1;
+    most = most < left ? most : left;
+    while (n < most && (margin ? map[0] >= 0 || map[n] < 0
+                               : map[n] == map[0] + n)) {
+        n++;
+    }
+    return n;
+}
+
 #define PAD_LOOP(TYPE)                                                         \
-    do {                                                                       \
-        TYPE *dst = (TYPE *)p->out->data + row * width;                        \
-        const TYPE *src = (const TYPE *)p->src->data + from;                   \
-        TYPE fill = (TYPE)p->value;                                            \
-        int64_t left = from < 0 ? width : p->middle ? p->left : width;         \
-        int64_t right = from < 0 ? width : p->middle ? left + p->middle : width;\
-        for (int64_t i = 0; i < left; i++) {                                   \
-            dst[i] = from < 0 || map[i] < 0 ? fill : src[map[i] * step];       \
-        }                                                                      \
-        if (right > left) {                                                    \
-            memcpy(dst + left, src + p->first,                                 \
-                   (size_t)p->middle * sizeof *dst);                           \
-        }                                                                      \
-        for (int64_t i = right; i < width; i++) {                              \
-            dst[i] = map[i] < 0 ? fill : src[map[i] * step];                   \
-        }                                                                      \
-    } while (0)
+    for (int64_t i = begin; i < end; i++) {                                    \
+        ((TYPE *)to)[i] = map[i] < 0 ? (TYPE)p->value                          \
+                                     : ((const TYPE *)in)[map[i] * step];      \
+    }                                                                          \
+    break
+
+/* Elements of one row, wherever each comes from. */
+static void pad_elements(const padding *p, void *to, const void *in,
+                         int64_t begin, int64_t end)
+{
+    int last = p->out->ndim - 1;
+    const int64_t *map = p->map[last], step = p->src->strides[last];
+    switch (p->size) {
+    case 1: PAD_LOOP(uint8_t);
+    case 2: PAD_LOOP(uint16_t);
+    case 4: PAD_LOOP(uint32_t);
+    default: PAD_LOOP(uint64_t);
+    }
+}
+
+/* The same columns of many rows; `in` NULL: the constant. */
+static void pad_columns(const padding *p, char *to, const char *in,
+                        int64_t in_row, int64_t begin, int64_t end,
+                        int64_t rows)
+{
+    const int64_t width = p->out->shape[p->out->ndim - 1] * p->size;
+    const int64_t strides[] = {p->size, width}, none[] = {0, 0};
+    if (begin >= end) {
+        return;
+    }
+    if (!in || (p->constant && p->middle)) {
+        rt__plane_copy_of((size_t)p->size)(to + begin * p->size, strides,
+                                           (const char *)&p->value, none,
+                                           end - begin, rows);
+        return;
+    }
+    for (int64_t r = 0; r < rows; r++, to += width, in += in_row) {
+        pad_elements(p, to, in, begin, end);
+    }
+}
 
 static void pad_range(void *ctx, int64_t begin, int64_t end)
 {
     const padding *p = ctx;
     int last = p->out->ndim - 1;
-    int64_t width = p->out->shape[last], step = p->src->strides[last];
-    const int64_t *map = p->map[last];
+    int64_t width = p->out->shape[last], n;
+    int64_t in_row = last ? p->src->strides[last - 1] * p->size : 0;
+    const int64_t os[] = {p->size, width * p->size}, is[] = {p->size, in_row};
     int64_t place[RT_MAX_DIMS];
     pad_place(p, begin, place);
-    for (int64_t row = begin; row < end; row++, pad_next(p, place)) {
+    for (int64_t row = begin; row < end; row += n, pad_next(p, place, n)) {
         int64_t from = pad_row(p, place);
-        switch (rt_dtype_size((rt_dtype)p->out->dtype)) {
-        case 1:
-            PAD_LOOP(uint8_t);
-            break;
-        case 2:
-            PAD_LOOP(uint16_t);
-            break;
-        case 4:
-            PAD_LOOP(uint32_t);
-            break;
-        default:
-            PAD_LOOP(uint64_t);
+        char *to = p->out->data + row * width * p->size;
+        n = pad_run(p, place, from < 0, end - row);
+        if (from < 0) {
+            pad_columns(p, to, NULL, 0, 0, n * width, 1);
+            continue;
+        }
+        const char *in = p->src->data + from * p->size;
+        int64_t right = p->left + p->middle;
+        pad_columns(p, to, in, in_row, 0, p->middle ? p->left : width, n);
+        if (p->middle) {
+            rt__plane_copy_of((size_t)p->size)(to + p->left * p->size, os,
+                                               in + p->first * p->size, is,
+                                               p->middle, n);
+            pad_columns(p, to, in, in_row, right, width, n);
         }
     }
 }
@@ -384,9 +439,11 @@ RT_KERNEL(pad)
 {
     rt_tensor *self = rt__arg(c, 0);
     int64_t shape[RT_MAX_DIMS], before[RT_MAX_DIMS], *block = NULL;
-    padding p = {.src = self};
+    padding p = {.src = self,
+                 .size = (int64_t)rt_dtype_size((rt_dtype)self->dtype)};
     int mode;
     rt_status s = pad_mode(c, &mode);
+    p.constant = s == RT_OK && mode == PAD_CONSTANT;
     if (s == RT_OK) {
         s = pad_shape(c, mode, shape, before);
     }
