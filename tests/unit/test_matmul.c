@@ -331,6 +331,75 @@ CASE(the_number_of_threads_does_not_change_a_bit)
     rt_release(y);
 }
 
+/* Numbers of all bits, so that sums wrap. */
+static rt_tensor *all_bits(rt_dtype d, int64_t m, int64_t n, bool columns)
+{
+    int64_t dense[] = {columns ? n : m, columns ? m : n};
+    int64_t shape[] = {m, n}, strides[] = {1, m};
+    rt_tensor *t = make(d, 2, dense), *turned = NULL;
+    uint64_t x = (uint64_t)(m * 1000 + n);
+    for (int64_t i = 0; i < t->numel; i++) {
+        x = x * 6364136223846793005u + 1442695040888963407u;
+        uint64_t v = x ^ x >> 29;
+        memcpy(t->data + i * (int64_t)rt_dtype_size(d), &v, rt_dtype_size(d));
+    }
+    if (!columns) {
+        return t;
+    }
+    CHECK_OK(rt_tensor_view(&turned, t, 2, shape, strides, 0, &err), err);
+    rt_release(t);
+    return turned;
+}
+
+static uint64_t bits_at(const rt_tensor *t, int64_t i, int64_t j)
+{
+    int64_t at = i * t->strides[0] + j * t->strides[1];
+    return t->dtype == RT_INT64 ? ((const uint64_t *)t->data)[at]
+                                : ((const uint32_t *)t->data)[at];
+}
+
+static int64_t wrong_integers(const rt_tensor *a, const rt_tensor *b,
+                              const rt_tensor *r)
+{
+    int64_t wrong = 0;
+    for (int64_t i = 0; i < r->shape[0]; i++) {
+        for (int64_t j = 0; j < r->shape[1]; j++) {
+            uint64_t sum = 0;
+            for (int64_t p = 0; p < a->shape[1]; p++) {
+                sum += bits_at(a, i, p) * bits_at(b, p, j);
+            }
+            sum = r->dtype == RT_INT64 ? sum : (uint32_t)sum;
+            wrong += bits_at(r, i, j) != sum;
+        }
+    }
+    return wrong;
+}
+
+CASE(products_of_integers_are_exact_and_wrap)
+{
+    static const int64_t sizes[][3] = {{1, 1, 1}, {3, 9, 31}, {4, 40, 16},
+                                       {7, 300, 33}, {70, 20, 65},
+                                       {1, 600, 40}, {40, 600, 1},
+                                       {100, 60, 110}, {5, 0, 40}};
+    for (size_t s = 0; s < 8 * (sizeof sizes / sizeof *sizes); s++) {
+        const int64_t *size = sizes[s / 8];
+        rt_dtype d = s & 4 ? RT_INT64 : RT_INT32;
+        rt_tensor *a = all_bits(d, size[0], size[1], s & 1);
+        rt_tensor *b = all_bits(d, size[1], size[2], s & 2);
+        for (int threads = 1; threads <= 3; threads++) {
+            rt_set_num_threads(threads);
+            rt_set_simd_enabled(threads < 3);
+            rt_tensor *r = run(RT_OP_matmul, 2, a, b, NULL);
+            CHECK_INT(wrong_integers(a, b, r), 0);
+            rt_release(r);
+        }
+        rt_set_simd_enabled(true);
+        rt_set_num_threads(0);
+        rt_release(a);
+        rt_release(b);
+    }
+}
+
 CASE(shapes_that_do_not_fit_are_named_with_the_likely_fix)
 {
     int64_t s[] = {64, 784}, t[] = {128, 784}, img[] = {64, 28, 28};

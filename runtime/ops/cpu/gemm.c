@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Matrix products by dtype: float32 goes to our own kernels, float64 to
  * OpenBLAS in tiles (float32 too under RT_GEMM=blas) or, without it, to our
- * own; the other dtypes to plain loops.
+ * own; integers to our own too, the other dtypes to plain loops.
  */
 #include "runtime/ops/cpu/gemm.h"
 
@@ -12,6 +12,7 @@
 #include "runtime/base/pool.h"
 #include "runtime/ops/cpu/blas.h"
 #include "runtime/ops/cpu/dgemm_kernels.h"
+#include "runtime/ops/cpu/igemm_kernels.h"
 
 enum { SMALL = 48 * 48 * 48, LARGE = 200 * 200 * 200 };   /* multiplications */
 enum { CALL_WORK = 500 };     /* what one product of a batch costs besides */
@@ -138,11 +139,32 @@ static void blas_gemv(rt_dtype d, layout m, int64_t rows, int64_t cols,
     }
 }
 
-/* Own kernels for floats; plain loops for what is left, and when there is no
+/* Whether integers are worth the kernels' tiles; then the product. */
+static bool of_integers(const rt__gemm *g)
+{
+    const rt__igemm_table *t = RT_ISA_TABLE(igemm);
+    bool narrow = g->n < 4 && !(g->n == 1 && g->acs == 1 && g->brs == 1);
+    if (g->ccs != 1 || narrow || g->m * g->n * g->k <= 512) {
+        return false;
+    }
+    if (g->dtype == RT_INT64) {
+        t->int64(g);
+    } else if (g->dtype == RT_INT32) {
+        t->int32(g);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* Own kernels for floats and integers; plain loops for what is left, and when there is no
  * memory to pack into. */
 static void without_blas(const rt__gemm *g)
 {
     void *room = NULL;
+    if (of_integers(g)) {
+        return;
+    }
     if (g->dtype == RT_FLOAT32 && rt__gemm_suits(g)) {
         if (rt__gemm_own_run(g, "", NULL) != RT_E_MEMORY) {
             return;   /* an interrupt is seen by who runs the tiles */
@@ -206,6 +228,13 @@ static void run_tiles(void *ctx, int64_t begin, int64_t end)
     }
 }
 
+/* The size of pieces of n, at most `most` each, which differ little. */
+static int64_t even(int64_t n, int64_t most)
+{
+    int64_t pieces = (n + most - 1) / most;
+    return (n + pieces - 1) / pieces;
+}
+
 /* Halves of the longer side for small products, blocks for large ones. */
 static grid cut(const rt__gemm *g)
 {
@@ -221,9 +250,8 @@ static grid cut(const rt__gemm *g)
             t.columns = (g->n + 1) / 2;
         }
     } else {
-        int64_t rows = g->m > 2 * LARGE_ROWS ? LARGE_ROWS : ROWS;
-        t.rows = g->m < rows ? g->m : rows;
-        t.columns = g->n < COLUMNS ? g->n : COLUMNS;
+        t.rows = even(g->m, g->m > 2 * LARGE_ROWS ? LARGE_ROWS : ROWS);
+        t.columns = even(g->n, COLUMNS);
     }
     t.across = (g->n + t.columns - 1) / t.columns;
     return t;

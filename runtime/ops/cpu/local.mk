@@ -9,6 +9,7 @@ ops_kernels = \
 	%D%/elementwise_kernels.c \
 	%D%/dgemm_kernels.c %D%/dgemm_kernels.h \
 	%D%/gather_kernels.c \
+	%D%/igemm_kernels.c %D%/igemm_kernels.h \
 	%D%/lanes_kernels.c %D%/lanes.h \
 	%D%/sgemm_kernels.c %D%/sgemm_kernels.h \
 	%D%/norm_kernels.c %D%/norm.h \
