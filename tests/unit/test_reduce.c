@@ -453,4 +453,34 @@ CASE(an_extreme_or_a_nan_is_found_wherever_it_stands)
     }
 }
 
+CASE(rows_of_a_few_add_as_the_same_rows_with_zeros_behind)
+{
+    static const double odd[] = {-0.0, -0.0, 3e38, 3e38, -3e38, 1e-40, NAN, 0.5,
+                                 INFINITY, -INFINITY, 1, 16777216, 1e-8};
+    for (int64_t k = 0; k < 4 * 2 * 3; k++) {
+        int64_t n = 1 + k % 4, wrong = 0;
+        rt_tensor *x = noise(RT_FLOAT32, SHAPE(5003, n), (uint32_t)k);
+        rt_tensor *wide = tensor(RT_FLOAT32, SHAPE(5003, 8), VALUES(0));
+        for (int64_t i = 0; i < x->numel; i++) {
+            if (i % 3 == 0) {
+                put(x, i, odd[i / 3 % 13]);
+            }
+            put(wide, i / n * 8 + i % n, at(x, i));
+        }
+        rt_set_num_threads((int)(k / 8) + 1);
+        rt_set_simd_enabled(k / 4 % 2);
+        rt_tensor *a = CALL(sum, 2, T(x), INTS(-1));
+        rt_tensor *b = CALL(sum, 2, T(wide), INTS(-1));
+        for (int64_t i = 0; i < a->numel; i++) {
+            double u = at(a, i), v = at(b, i);
+            wrong += !(isnan(u) && isnan(v)) &&
+                     (u != v || signbit(u) != signbit(v));
+        }
+        CHECK_INT(wrong, 0);
+        DROP(x, wide, a, b);
+    }
+    rt_set_simd_enabled(true);
+    rt_set_num_threads(0);
+}
+
 UNIT_MAIN

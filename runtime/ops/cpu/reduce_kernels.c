@@ -205,9 +205,31 @@ V_INLINE void sum_together(const float *x, int64_t n, double *s, int count)
 #undef EACH_ROW
 }
 
+/* What sum_together gives for rows of up to four: lanes that hold nothing add
+ * 0, and so does every lane's beginning. */
+#define SUM_FEW(second, third, fourth)                                         \
+    for (int64_t i = 0; i < rows; i++, x += n) {                               \
+        s[i] = (((double)x[0] + 0.0) + (third)) + ((second) + (fourth));       \
+    }                                                                          \
+    return true
+
+static bool sums_of_few(const float *x, int64_t rows, int64_t n, double *s)
+{
+    switch (n) {
+    case 1: SUM_FEW(0.0, 0.0, 0.0);
+    case 2: SUM_FEW((double)x[1], 0.0, 0.0);
+    case 3: SUM_FEW((double)x[1], (double)x[2], 0.0);
+    case 4: SUM_FEW((double)x[1], (double)x[2], (double)x[3]);
+    default: return false;
+    }
+}
+
 static void sums(const float *x, int64_t rows, int64_t n, double *s)
 {
     int64_t i = 0;
+    if (sums_of_few(x, rows, n, s)) {
+        return;
+    }
     /* Longer rows one after the other: memory comes fastest in one stream. */
     for (; WIDE == 16 && n < WIDE_LANES && i + 2 <= rows;
          i += 2, x += 2 * n) {
