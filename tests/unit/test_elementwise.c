@@ -586,6 +586,49 @@ static void check_power(rt__elementwise_fn fn, float a, float b)
     }
 }
 
+/* On every instruction set, between low and high and at the edges. */
+static void check_float64(rt__ew op, long double (*exact)(long double),
+                          double low, double high, double bound)
+{
+    enum { N = 4001 };
+    static double x[N], y[N];
+    static const rt__params none;
+    static const double edges[] = {0, -0., INFINITY, -INFINITY, NAN, 5e-324,
+                                   -1e-310, 1.7e308, -1, 1, 1e-20, 2, -3};
+    for (int i = 0; i < N; i++) {
+        x[i] = low + (high - low) * i / (N - 1);
+    }
+    memcpy(x, edges, sizeof edges);
+    for (int isa = 0; isa <= (int)rt__cpu_info()->isa; isa++) {
+        rt__elementwise_tables[isa]->fn[op][RT_FLOAT64]((void *[]){y, x}, N,
+                                                        &none);
+        for (int i = 0; i < N; i++) {
+            long double want = exact((long double)x[i]);
+            double near = (double)want;
+            int e;
+            frexpl(want, &e);
+            long double unit = ldexpl(1, e < -1021 ? -1074 : e - 53);
+            long double off = fabsl((long double)y[i] - want) / unit;
+            if (isnan(near)            ? !isnan(y[i])
+                : isinf(near) || !near ? memcmp(&near, &y[i], 8) != 0
+                                       : !(off <= (long double)bound)) {
+                UNIT_FAIL("op %d of %a on instruction set %d is %a, not %a",
+                          op, x[i], isa, y[i], near);
+            }
+        }
+    }
+}
+
+CASE(float64_functions_keep_their_bounds_on_every_instruction_set)
+{
+    check_float64(RT_EW_log, logl, 1e-300, 1e4, 1);
+    check_float64(RT_EW_log, logl, 0.7, 1.5, 1);
+    check_float64(RT_EW_log1p, log1pl, -0.9, 3, 2);
+    check_float64(RT_EW_log1p, log1pl, -1e-4, 1e-4, 2);
+    check_float64(RT_EW_tanh, tanhl, -20, 20, 2.5);
+    check_float64(RT_EW_tanh, tanhl, -0.5, 0.5, 2.5);
+}
+
 CASE(powers_of_all_kinds_of_numbers_are_rounded_once)
 {
     static const float some[] = {0, -0.f, 1, -1, 2, -2, 0.5f, -0.5f, 3, 1e-40f,
