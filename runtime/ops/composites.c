@@ -57,7 +57,7 @@ RT_KERNEL(lerp)
     }
     if ((weight->flags & RT_F_WRAPPED) && in_one_loop(c, 2) &&
         rt_dtype_is_floating((rt_dtype)weight->dtype)) {
-        return run_loop(c, RT_EW_lerp, 2,
+        return run_loop(c, RT_EW_lerp_number, 2,
                         rt__load_float((rt_dtype)weight->dtype, weight->data));
     }
     rt_tensor *gap = CALL(&w, RT_OP_sub, c->a[1], c->a[0]);
