@@ -467,12 +467,12 @@ static void draw_rows(void *ctx, int64_t begin, int64_t end)
     for (int64_t r = begin; r < end; r++) {
         double sum = 0, *shares = d->shares + r * n;
         const char *p = w->t->data + r * n * size;
-        for (int64_t i = 0; i < n; i++) {
+        for (int64_t i = 0; i < n && !rt__stops_at(i); i++) {
             sum += t == RT_FLOAT32 ? (double)((const float *)(const void *)p)[i]
                                    : rt__load_float(t, p + i * size);
             shares[i] = sum;
         }
-        for (int64_t i = 0; i < n; i++) {
+        for (int64_t i = 0; i < n && !rt__stops_at(i); i++) {
             shares[i] /= sum;
         }
         int64_t *out = (int64_t *)d->out->data + r * d->wanted;
