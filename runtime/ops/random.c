@@ -450,6 +450,8 @@ static int64_t search(const double *shares, int64_t n, double u)
     return low < n ? low : n - 1;
 }
 
+enum { SEARCHES = 4096 };    /* between looks for an interrupt: some 100 ns each */
+
 /* Samples, drawn in their order, lie as doubles where their answers go. */
 typedef struct drawing {
     const weights *w;
@@ -476,8 +478,11 @@ static void draw_rows(void *ctx, int64_t begin, int64_t end)
             shares[i] /= sum;
         }
         int64_t *out = (int64_t *)d->out->data + r * d->wanted;
-        for (int64_t k = 0; k < d->wanted && !rt__stops_at(k); k++) {
+        for (int64_t k = 0; k < d->wanted; k++) {
             double u;
+            if (k % SEARCHES == SEARCHES - 1 && rt_interrupted()) {
+                return;
+            }
             memcpy(&u, &out[k], sizeof u);
             out[k] = search(shares, n, u);
         }
