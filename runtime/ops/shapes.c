@@ -624,7 +624,15 @@ static rt_status diag_of_matrix(rt_tensor **out, rt__call *c)
 static rt_status diag_of_vector(rt_tensor **out, rt__call *c)
 {
     rt_tensor *self = rt__arg(c, 0), *view = NULL;
-    int64_t k = c->a[1].i, size = self->numel + (k < 0 ? -k : k);
+    int64_t k = c->a[1].i, size;
+    if (k == INT64_MIN ||
+        __builtin_add_overflow(self->numel, k < 0 ? -k : k, &size)) {
+        rt_fail(c->err, RT_E_ARGUMENT, "diag: no matrix has a diagonal %lld "
+                "away from its main one", (long long)k);
+        rt_error_help(c->err, "the result has %lld rows and |diagonal| more",
+                      (long long)self->numel);
+        return RT_E_ARGUMENT;
+    }
     int64_t shape[2] = {size, size};
     rt_status s = rt__op1(RT_OP_zeros, out, c->err, 2, RT_V_INTS(shape, 2),
                           RT_V_DTYPE(self->dtype));

@@ -271,6 +271,8 @@ CASE(diag_both_ways)
     CHECK_TENSOR(m, RT_FLOAT32, SHAPE(3, 3),
                  VALUES(0, 1, 0, 0, 0, 2, 0, 0, 0));
     CHECK_TENSOR(back, RT_FLOAT32, SHAPE(2), VALUES(1, 2));
+    REFUSES(RT_E_ARGUMENT, "no matrix has", diag, 2, T(v), I(INT64_MAX));
+    REFUSES(RT_E_ARGUMENT, "no matrix has", diag, 2, T(v), I(INT64_MIN));
     DROP(v, m, back);
 }
 
